@@ -1,0 +1,6 @@
+-- store test version 1
+CREATE TABLE t (id TEXT PRIMARY KEY NOT NULL, v ANY) STRICT;
+CREATE INDEX i ON t (v);
+CREATE UNIQUE INDEX j ON t (v, id);
+CREATE UNIQUE INDEX k ON t (v) WHERE v IS NOT NULL;
+CREATE INDEX l ON t (lower(v), date(v));

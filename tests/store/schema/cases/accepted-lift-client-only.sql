@@ -1,0 +1,3 @@
+-- store test version 1
+-- event e@1(a TEXT) client-only becomes e: SELECT :a AS b
+-- event e@2(b TEXT) client-only

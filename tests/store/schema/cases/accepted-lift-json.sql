@@ -1,0 +1,3 @@
+-- store test version 1
+-- event e@1(a JSON) becomes e: SELECT (SELECT json_group_array(value) FROM json_each(:a)) AS b
+-- event e@2(b JSON)

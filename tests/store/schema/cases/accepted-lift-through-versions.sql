@@ -1,0 +1,4 @@
+-- store test version 1
+-- event e@1(a TEXT) becomes e@2: SELECT :a AS b
+-- event e@2(b TEXT) becomes e@3: SELECT :b AS c;
+-- event e@3(c TEXT)

@@ -1,0 +1,2 @@
+-- store test version 1
+-- event noted(text TEXT)

@@ -1,0 +1,9 @@
+-- store test version 1
+CREATE TABLE t (id TEXT PRIMARY KEY NOT NULL, v ANY) STRICT;
+-- event e(id TEXT)
+REPLACE INTO t (id) VALUES (:id);
+INSERT OR REPLACE INTO t (id) VALUES (:id);
+UPDATE OR REPLACE t SET id = :id;
+UPDATE OR IGNORE t SET id = :id;
+INSERT OR FAIL INTO t (id) VALUES (:id);
+INSERT OR ABORT INTO t (id) VALUES (:id);

@@ -1,0 +1,6 @@
+-- store test version 1
+CREATE TABLE t (id TEXT PRIMARY KEY NOT NULL, v ANY) STRICT;
+-- event e()
+UPDATE t SET v = 'first
+-- event inside(a string)
+last;';

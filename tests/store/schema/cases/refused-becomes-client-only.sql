@@ -1,0 +1,4 @@
+-- expect: 4: event e@1 is synced, but what it becomes, f@1, is client-only
+-- store test version 1
+-- event f(id TEXT) client-only
+-- event e(id TEXT) becomes f: SELECT :id AS id

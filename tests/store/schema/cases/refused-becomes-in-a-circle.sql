@@ -1,0 +1,4 @@
+-- expect: 3: event e@1 becomes itself again
+-- store test version 1
+-- event e(id TEXT) becomes f: SELECT :id AS id
+-- event f(id TEXT) becomes e: SELECT :id AS id

@@ -1,0 +1,3 @@
+-- expect: 3: event e@1 becomes itself again
+-- store test version 1
+-- event e(id TEXT) becomes e: SELECT :id AS id

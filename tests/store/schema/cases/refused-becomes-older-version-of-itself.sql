@@ -1,0 +1,4 @@
+-- expect: 3: event e@1 becomes itself again
+-- store test version 1
+-- event e@1(id TEXT) becomes e: SELECT :id AS id
+-- event e@2(id TEXT) becomes e@1: SELECT :id AS id

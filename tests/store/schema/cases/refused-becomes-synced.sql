@@ -1,0 +1,4 @@
+-- expect: 4: event e@1 is client-only, but what it becomes, f@1, is synced
+-- store test version 1
+-- event f(id TEXT)
+-- event e(id TEXT) client-only becomes f: SELECT :id AS id

@@ -1,0 +1,3 @@
+-- expect: 3: becomes f, which is not defined
+-- store test version 1
+-- event e(id TEXT) becomes f: SELECT :id AS id

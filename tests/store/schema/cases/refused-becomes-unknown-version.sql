@@ -1,0 +1,4 @@
+-- expect: 4: becomes f@2, which is not defined
+-- store test version 1
+-- event f(id TEXT)
+-- event e(id TEXT) becomes f@2: SELECT :id AS id

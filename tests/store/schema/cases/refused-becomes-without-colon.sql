@@ -1,0 +1,4 @@
+-- expect: 4: expected ':' and a SELECT
+-- store test version 1
+-- event f()
+-- event e(id TEXT) becomes f

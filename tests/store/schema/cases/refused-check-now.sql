@@ -1,0 +1,6 @@
+-- expect: 5: 'now' reads the clock
+-- store test version 1
+CREATE TABLE t (
+  id TEXT PRIMARY KEY NOT NULL,
+  v TEXT CHECK (v < datetime('now', 'start of day'))
+);

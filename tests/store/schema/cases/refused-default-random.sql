@@ -1,0 +1,3 @@
+-- expect: 3: the default of column 'v': the function random() is not allowed
+-- store test version 1
+CREATE TABLE t (id TEXT PRIMARY KEY NOT NULL, v TEXT DEFAULT (random()));

@@ -1,0 +1,3 @@
+-- expect: 3: argument 'hlc' has a name that is always bound
+-- store test version 1
+-- event e(hlc TEXT)

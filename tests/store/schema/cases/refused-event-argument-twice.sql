@@ -1,0 +1,3 @@
+-- expect: 3: argument 'id' is named twice
+-- store test version 1
+-- event e(id TEXT, id TEXT)

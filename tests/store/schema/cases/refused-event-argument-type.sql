@@ -1,0 +1,3 @@
+-- expect: 3: found 'VARCHAR'
+-- store test version 1
+-- event e(id VARCHAR)

@@ -1,0 +1,3 @@
+-- expect: 3: argument 'id' needs a type
+-- store test version 1
+-- event e(id)

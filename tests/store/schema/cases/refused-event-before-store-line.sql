@@ -1,0 +1,3 @@
+-- expect: 2: expected
+-- event e()
+-- store test version 1

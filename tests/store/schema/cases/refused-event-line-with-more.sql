@@ -1,0 +1,3 @@
+-- expect: 3: found 'local'
+-- store test version 1
+-- event e(id TEXT) local

@@ -1,0 +1,3 @@
+-- expect: 3: expected an argument
+-- store test version 1
+-- event e(id TEXT,)

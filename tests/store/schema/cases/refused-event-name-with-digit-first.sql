@@ -1,0 +1,3 @@
+-- expect: 3: expected an event's name
+-- store test version 1
+-- event 1a(id TEXT)

@@ -1,0 +1,3 @@
+-- expect: 3: expected a version number
+-- store test version 1
+-- event e@0()

@@ -1,0 +1,3 @@
+-- expect: 3: expected '('
+-- store test version 1
+-- event e

@@ -1,0 +1,4 @@
+-- expect: 4: column 'id' is given twice
+-- store test version 1
+-- event f(id TEXT)
+-- event e(id TEXT) becomes f: SELECT :id AS id, :id AS id

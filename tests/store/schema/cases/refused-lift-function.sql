@@ -1,0 +1,4 @@
+-- expect: 4: the function randomblob() is not allowed
+-- store test version 1
+-- event f(id TEXT)
+-- event e() becomes f: SELECT hex(randomblob(4)) AS id

@@ -1,0 +1,4 @@
+-- expect: 4: argument 'n' of event f@1 is not given
+-- store test version 1
+-- event f(id TEXT, n INTEGER)
+-- event e(id TEXT) becomes f: SELECT :id AS id

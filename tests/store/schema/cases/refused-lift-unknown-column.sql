@@ -1,0 +1,4 @@
+-- expect: 4: column 'n' is no argument of event f@1
+-- store test version 1
+-- event f(id TEXT)
+-- event e(id TEXT) becomes f: SELECT :id AS id, 1 AS n

@@ -1,0 +1,4 @@
+-- expect: 4: ':title' is no argument of event e@1
+-- store test version 1
+-- event f(id TEXT)
+-- event e(id TEXT) becomes f: SELECT :title AS id

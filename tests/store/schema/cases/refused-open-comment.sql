@@ -1,0 +1,4 @@
+-- expect: 4: never ends
+-- store test version 1
+CREATE TABLE t (id TEXT PRIMARY KEY NOT NULL, v ANY) STRICT;
+/* never ends

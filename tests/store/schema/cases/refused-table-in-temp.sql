@@ -1,0 +1,3 @@
+-- expect: 3: temporary tables are no state
+-- store test version 1
+CREATE TABLE temp.t (id TEXT PRIMARY KEY NOT NULL);

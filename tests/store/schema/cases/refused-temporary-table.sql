@@ -1,0 +1,3 @@
+-- expect: 3: temporary tables
+-- store test version 1
+CREATE TEMP TABLE t (id TEXT PRIMARY KEY NOT NULL);

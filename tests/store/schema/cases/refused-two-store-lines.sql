@@ -1,0 +1,3 @@
+-- expect: 3: a second store line
+-- store test version 1
+-- store other version 2
