@@ -5,9 +5,8 @@
  * Format 1 (application_id "ldev", user_version 1), an SQLite database in WAL
  * mode; all tables are STRICT:
  *
- *   event_log    one row per event, keyed (global, client), WITHOUT ROWID, so
- *                that the log is one b-tree in log order, and an index on id.
- *                `number` counts the rows from 1 without a gap.
+ *   event_log    one row per event, keyed by its `number`: rows count from 1
+ *                without a gap, in the order of positions. An index on id.
  *   displaced    rows that a rebase took out; empty between transactions.
  *                `ordinal` is their order.
  *   staged       pulled events that wait for their successors, by `ordinal`
@@ -25,12 +24,18 @@
  * (packed, see eventlog_row.c), sync_metadata. What is read often stands before
  * what may be long and spill over. Parents follow from positions.
  *
+ * Why a number is the key and not (global, client): SQLite appends to a b-tree
+ * of integer keys by adding a page and leaves the others full; any other b-tree
+ * it balances, rewriting three pages and their parent every few appends. Since
+ * positions grow with numbers, a position is found by a search that only
+ * client-only events make necessary (log_rows_up_to).
+ *
  * What is durable where. A commit of one event changes the last page of
  * event_log and the last page of its index, and nothing else: head, hashes,
  * number of events and, as a rule, the clock are those of the newest row. The
  * status row is written only when it says something that the newest row does
  * not (upstream head, generation, a clock ahead of the newest row's). Two
- * frames, four writes, one sync.
+ * frames, four writes, one sync; when the page is full two frames more.
  *
  * What protects it. Content is covered by the content hash, order by chain and
  * local hash, everything else in a row by its checksum: the first eight bytes of

@@ -23,6 +23,8 @@ enum log_statement {
 	STATEMENT_STAGED_CURSOR_READ,
 	STATEMENT_STAGED_CURSOR_WRITE,
 	STATEMENT_APPEND,
+	STATEMENT_LAST,
+	STATEMENT_POSITION,
 	STATEMENT_GET,
 	STATEMENT_FIND,
 	STATEMENT_LOCATE,
@@ -73,6 +75,7 @@ struct eventlog {
 	char *path;
 	bool read_only;
 	bool in_transaction;
+	bool in_snapshot;       /* a read-only log inside one read of several statements */
 	bool stopped;           /* a commit's outcome is unknown: nothing is written until the next open */
 	int wal_pages;
 	struct log_view view;
@@ -120,6 +123,9 @@ bool log_column_bytes(sqlite3_stmt *statement, int column, void *ret, size_t n);
 int log_fail(struct eventlog *log, int code);
 /* The same for readers, which may find nothing without harm. */
 int log_fail_reading(struct eventlog *log, int code);
+/* A read-only log reads through several statements as of one moment. */
+int log_begin_snapshot(struct eventlog *log, struct error *error);
+void log_end_snapshot(struct eventlog *log);
 int log_require_transaction(const struct eventlog *log, struct error *error);
 
 /* -- Rows -- */
@@ -165,6 +171,9 @@ struct hash refused_extra(bool reported, const char *reason, size_t reason_bytes
 
 /* Hashes of `event` behind a row with these two. */
 void log_make_hashes(const struct hash *chain, const struct hash *local, struct event *event);
+/* How many rows stand at or before `at`; without `inclusive`, before it. That is
+ * also the number of the last of them. */
+int log_rows_up_to(struct eventlog *log, struct position at, bool inclusive, uint64_t *ret, struct error *error);
 /* What the row at `at` says of itself; each output may be NULL. ERROR_NOT_FOUND. */
 int log_hashes_at(struct eventlog *log, struct position at, uint64_t *ret_number, struct hash *ret_chain,
                   struct hash *ret_local, struct error *error);

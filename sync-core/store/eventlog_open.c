@@ -27,8 +27,7 @@
 
 /* The present format, as SQLite keeps the texts: opening compares them. */
 static const char *const definitions[] = {
-	"CREATE TABLE event_log (number INTEGER NOT NULL, " EVENT_DEFINITIONS ", PRIMARY KEY (global, client)) "
-	"STRICT, WITHOUT ROWID",
+	"CREATE TABLE event_log (number INTEGER PRIMARY KEY, " EVENT_DEFINITIONS ") STRICT",
 	"CREATE INDEX event_log_id ON event_log (id)",
 	"CREATE TABLE displaced (ordinal INTEGER PRIMARY KEY, number INTEGER NOT NULL, " EVENT_DEFINITIONS ") STRICT",
 	"CREATE TABLE staged (ordinal INTEGER PRIMARY KEY, " EVENT_DEFINITIONS ") STRICT",
@@ -260,8 +259,8 @@ static int load_tail(struct eventlog *log, struct log_view *view, struct error *
 
 	if (r < 0)
 		return r;
-	log_bind_position(statement, 1, (struct position){ INT64_MAX, INT64_MAX });
-	log_bind_position(statement, 3, POSITION_ROOT);
+	log_bind_u64(statement, 1, (uint64_t)INT64_MIN);
+	log_bind_u64(statement, 2, INT64_MAX);
 	while (n_rows <= TAIL_ROWS && (r = log_step(log, statement, "read the end of the event log", error)) == 1) {
 		r = log_column_row(statement, TABLE_LOG, NULL, &row, error);
 		if (r == 0 && newer.event)

@@ -144,7 +144,8 @@ static int first_displaced(struct eventlog *log, sqlite3_int64 *ret, struct erro
 	return 0;
 }
 
-static int move_rows(struct eventlog *log, struct position to, struct error *error) {
+/* Rows behind row `n_kept` go into the queue. */
+static int move_rows(struct eventlog *log, uint64_t n_kept, struct error *error) {
 	sqlite3_int64 first;
 	sqlite3_stmt *statement = NULL;
 	int r = first_displaced(log, &first, error);
@@ -153,9 +154,9 @@ static int move_rows(struct eventlog *log, struct position to, struct error *err
 		r = log_statement(log, STATEMENT_DISPLACE, &statement, error);
 	if (r < 0)
 		return r;
-	log_bind_position(statement, 1, to);
+	log_bind_u64(statement, 1, n_kept);
 	/* The newest of them gets the ordinal before `first`. */
-	log_bind_u64(statement, 3, (uint64_t)(first - 1 - (sqlite3_int64)log->view.status.n_events));
+	log_bind_u64(statement, 2, (uint64_t)(first - 1 - (sqlite3_int64)log->view.status.n_events));
 	r = log_run(log, statement, "displace events of the event log", error);
 	if (r == 0) {
 		log->view.n_displaced += (uint64_t)sqlite3_changes64(log->db);
@@ -163,46 +164,51 @@ static int move_rows(struct eventlog *log, struct position to, struct error *err
 	}
 	if (r < 0)
 		return r;
-	log_bind_position(statement, 1, to);
+	log_bind_u64(statement, 1, n_kept);
 	return log_run(log, statement, "displace events of the event log", error);
 }
 
-/* The log ends at `to` now. */
-static int load_head(struct eventlog *log, struct position to, struct error *error) {
-	struct eventlog_status *status = &log->view.status;
+/* What the status says when `to` is the head. */
+struct head {
+	uint64_t n_events;
+	struct hash chain, local;
+	struct hlc hlc;
+};
+
+static int read_head(struct eventlog *log, struct position to, struct head *ret, struct error *error) {
 	struct event *event;
 	int r;
 
-	log->view.upstream_changed = true;
-	if (position_is_root(to)) {
-		status->chain_hash = status->local_hash = (struct hash){ { 0 } };
-		status->head = to;
-		status->n_events = 0;
-		log->view.head_hlc = (struct hlc){ 0 };
+	*ret = (struct head){ 0 };
+	if (position_is_root(to))
 		return 0;
-	}
-	r = log_hashes_at(log, to, &status->n_events, &status->chain_hash, &status->local_hash, error);
+	r = log_hashes_at(log, to, &ret->n_events, &ret->chain, &ret->local, error);
 	if (r == 0)
 		r = eventlog_get(log, to, &event, error);
 	if (r < 0)
 		return r;
-	status->head = to;
-	log->view.head_hlc = event->hlc;
+	ret->hlc = event->hlc;
 	event_destroy(event);
 	return 0;
 }
 
 int eventlog_displace(struct eventlog *log, struct position to, struct error *error) {
+	struct eventlog_status *status = &log->view.status;
+	struct head head;
 	int r = log_require_transaction(log, error);
 
-	if (r == 0 && !position_is_root(to))
-		r = log_hashes_at(log, to, NULL, NULL, NULL, error);
 	if (r == 0)
-		r = move_rows(log, to, error);
+		r = read_head(log, to, &head, error);
 	if (r == 0)
-		r = load_head(log, to, error);
+		r = move_rows(log, head.n_events, error);
 	if (r < 0)
 		return log_fail(log, r);
+	status->head = to;
+	status->n_events = head.n_events;
+	status->chain_hash = head.chain;
+	status->local_hash = head.local;
+	log->view.head_hlc = head.hlc;
+	log->view.upstream_changed = true;
 	return eventlog_bump_generation(log, error);
 }
 

@@ -30,25 +30,21 @@ static const char *const texts[STATEMENT_COUNT] = {
 	[STATEMENT_STAGED_CURSOR_READ] = "SELECT staged_cursor FROM status WHERE one = 1",
 	[STATEMENT_STAGED_CURSOR_WRITE] = "UPDATE status SET staged_cursor = ?1 WHERE one = 1",
 	[STATEMENT_APPEND] = "INSERT INTO event_log (number, " EVENT_COLUMNS ") VALUES (?1, " EVENT_VALUES ")",
-	[STATEMENT_GET] = "SELECT number, " EVENT_COLUMNS " FROM event_log WHERE global = ?1 AND client = ?2",
-	[STATEMENT_FIND] =
-		"SELECT number, " EVENT_COLUMNS " FROM event_log WHERE id = ?1 ORDER BY global, client LIMIT 1",
-	[STATEMENT_LOCATE] =
-		"SELECT global, client, content_hash FROM event_log WHERE id = ?1 ORDER BY global, client LIMIT 1",
-	[STATEMENT_HASHES] =
-		"SELECT number, chain_hash, local_hash FROM event_log WHERE global = ?1 AND client = ?2",
+	[STATEMENT_LAST] = "SELECT number, global, client FROM event_log ORDER BY number DESC LIMIT 1",
+	[STATEMENT_POSITION] = "SELECT global, client FROM event_log WHERE number = ?1",
+	[STATEMENT_GET] = "SELECT number, " EVENT_COLUMNS " FROM event_log WHERE number = ?1",
+	[STATEMENT_FIND] = "SELECT number, " EVENT_COLUMNS " FROM event_log WHERE id = ?1 ORDER BY number LIMIT 1",
+	[STATEMENT_LOCATE] = "SELECT global, client, content_hash FROM event_log WHERE id = ?1 ORDER BY number LIMIT 1",
+	[STATEMENT_HASHES] = "SELECT global, client, chain_hash, local_hash FROM event_log WHERE number = ?1",
 	[STATEMENT_READ_FORWARD] =
-		"SELECT number, " EVENT_COLUMNS " FROM event_log WHERE (global, client) > (?1, ?2) "
-		"AND (global, client) <= (?3, ?4) ORDER BY global, client",
+		"SELECT number, " EVENT_COLUMNS " FROM event_log WHERE number BETWEEN ?1 AND ?2 ORDER BY number",
 	[STATEMENT_READ_REVERSE] =
-		"SELECT number, " EVENT_COLUMNS " FROM event_log WHERE (global, client) < (?1, ?2) "
-		"AND (global, client) >= (?3, ?4) ORDER BY global DESC, client DESC",
-	[STATEMENT_TRUNCATE] = "DELETE FROM event_log WHERE (global, client) > (?1, ?2)",
-	[STATEMENT_SET_METADATA] =
-		"UPDATE event_log SET sync_metadata = ?3, checksum = ?4 WHERE global = ?1 AND client = ?2",
+		"SELECT number, " EVENT_COLUMNS " FROM event_log WHERE number BETWEEN ?1 AND ?2 ORDER BY number DESC",
+	[STATEMENT_TRUNCATE] = "DELETE FROM event_log WHERE number > ?1",
+	[STATEMENT_SET_METADATA] = "UPDATE event_log SET sync_metadata = ?2, checksum = ?3 WHERE number = ?1",
 	[STATEMENT_DISPLACE] =
-		"INSERT INTO displaced (ordinal, number, " EVENT_COLUMNS ") SELECT ?3 + number, number, " EVENT_COLUMNS
-		" FROM event_log WHERE (global, client) > (?1, ?2)",
+		"INSERT INTO displaced (ordinal, number, " EVENT_COLUMNS ") SELECT ?2 + number, number, " EVENT_COLUMNS
+		" FROM event_log WHERE number > ?1",
 	[STATEMENT_DISPLACED_FIRST] = "SELECT ordinal FROM displaced ORDER BY ordinal LIMIT 1",
 	[STATEMENT_DISPLACED_READ] = "SELECT number, " EVENT_COLUMNS ", ordinal FROM displaced ORDER BY ordinal",
 	[STATEMENT_DISPLACED_DELETE] = "DELETE FROM displaced WHERE ordinal <= ?1",
@@ -180,6 +176,25 @@ int log_fail(struct eventlog *log, int code) {
 
 int log_fail_reading(struct eventlog *log, int code) {
 	return code == ERROR_NOT_FOUND ? code : log_fail(log, code);
+}
+
+/* Whoever writes beside a read-only log may rebase between two statements. The
+ * writer itself needs none. */
+int log_begin_snapshot(struct eventlog *log, struct error *error) {
+	int r = 0;
+
+	if (!log->read_only || database_in_transaction(log->db))
+		return 0;
+	r = database_execute(log->db, "BEGIN", error);
+	log->in_snapshot = r == 0;
+	return r;
+}
+
+void log_end_snapshot(struct eventlog *log) {
+	if (!log->in_snapshot)
+		return;
+	log->in_snapshot = false;
+	sqlite3_exec(log->db, "ROLLBACK", NULL, NULL, NULL);
 }
 
 int log_require_transaction(const struct eventlog *log, struct error *error) {

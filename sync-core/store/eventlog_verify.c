@@ -103,8 +103,8 @@ static int walk_log(struct eventlog *log, const struct log_view *view, const str
 
 	if (r < 0)
 		return r;
-	log_bind_position(statement, 1, POSITION_ROOT);
-	log_bind_position(statement, 3, (struct position){ INT64_MAX, INT64_MAX });
+	log_bind_u64(statement, 1, (uint64_t)INT64_MIN);
+	log_bind_u64(statement, 2, INT64_MAX);
 	while ((r = log_step(log, statement, "walk through the event log", error)) == 1) {
 		r = log_column_row(statement, TABLE_LOG, NULL, &row, error);
 		if (r < 0)

@@ -25,6 +25,10 @@
 #define READ_VERSION 19
 #define ROLLBACK_JOURNAL 1
 
+static bool is_full(int number) {
+	return number == ENOSPC || number == EDQUOT || number == EFBIG;
+}
+
 static int write_all(int fd, const uint8_t *data, uint64_t n, struct error *error) {
 	for (uint64_t done = 0; done < n;) {
 		ssize_t written = pwrite(fd, data + done, n - done, (off_t)done);
@@ -32,8 +36,8 @@ static int write_all(int fd, const uint8_t *data, uint64_t n, struct error *erro
 		if (written < 0 && errno == EINTR)
 			continue;
 		if (written < 0)
-			return error_set(error, errno == ENOSPC || errno == EDQUOT || errno == EFBIG ? ERROR_FULL : ERROR_IO,
-			                 "cannot write an image: %s", strerror(errno));
+			return error_set(error, is_full(errno) ? ERROR_FULL : ERROR_IO, "cannot write an image: %s",
+			                 strerror(errno));
 		done += (uint64_t)written;
 	}
 	return 0;
@@ -50,7 +54,8 @@ int state_image_write(struct state *state, int fd, uint64_t *ret_bytes, struct e
 	sqlite3_serialize(state->db, "main", &bytes, SQLITE_SERIALIZE_NOCOPY);
 	if (bytes < 0 || (uint64_t)bytes > SESSION_IMAGE_BYTES_MAX) {
 		state_leave(state);
-		return error_set(error, ERROR_TOO_LARGE, "the state has %lld bytes, too many for an image", (long long)bytes);
+		return error_set(error, ERROR_TOO_LARGE, "the state has %lld bytes, too many for an image",
+		                 (long long)bytes);
 	}
 	data = sqlite3_serialize(state->db, "main", &bytes, 0);
 	state_leave(state);
@@ -96,7 +101,8 @@ static int load_bytes(int fd, uint64_t bytes, uint8_t **ret, struct error *error
 	int r;
 
 	if (bytes > SESSION_IMAGE_BYTES_MAX)
-		return error_set(error, ERROR_TOO_LARGE, "an image of %llu bytes is too large", (unsigned long long)bytes);
+		return error_set(error, ERROR_TOO_LARGE, "an image of %llu bytes is too large",
+		                 (unsigned long long)bytes);
 	if (fstat(fd, &st) < 0)
 		return error_set(error, ERROR_IO, "cannot look at an image: %s", strerror(errno));
 	/* Before memory is taken for bytes that are not there. */
@@ -127,7 +133,9 @@ static int take_image(struct state *state, int fd, uint64_t bytes, const struct 
 		r = state_exchange_memory(state, data, bytes, error);
 	if (r == 0)
 		r = state_load(state, false, error);
-	return r == ERROR_VERSION ? error_set(error, ERROR_CORRUPT, "an image was made under another schema or format") : r;
+	if (r == ERROR_VERSION)
+		return error_set(error, ERROR_CORRUPT, "an image was made under another schema or format");
+	return r;
 }
 
 int state_image_read(struct state *state, int fd, uint64_t bytes, const struct schema *schema, struct error *error) {

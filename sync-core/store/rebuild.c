@@ -20,6 +20,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -30,22 +31,20 @@
 
 int store_remove_database(const char *path, struct error *error) {
 	static const char *const suffixes[] = { "", "-wal", "-shm", "-journal" };
+	size_t n = strlen(path) + sizeof("-journal");
+	char *file = malloc(n);
+	int r = 0;
 
-	for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
-		char *file = NULL;
-
-		if (asprintf(&file, "%s%s", path, suffixes[i]) < 0)
-			return error_no_memory(error);
-		if (unlink(file) < 0 && errno != ENOENT) {
-			int code = errno == EACCES || errno == EPERM ? ERROR_PERMISSION : ERROR_IO;
-
-			error_set(error, code, "cannot remove %.200s: %s", file, strerror(errno));
-			free(file);
-			return code;
-		}
-		free(file);
+	if (!file)
+		return error_no_memory(error);
+	for (size_t i = 0; r == 0 && i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
+		snprintf(file, n, "%s%s", path, suffixes[i]);
+		if (unlink(file) < 0 && errno != ENOENT)
+			r = error_set(error, errno == EACCES || errno == EPERM ? ERROR_PERMISSION : ERROR_IO,
+			              "cannot remove %.200s: %s", file, strerror(errno));
 	}
-	return 0;
+	free(file);
+	return r;
 }
 
 int store_remove_leftovers(const char *folder, struct error *error) {
@@ -123,8 +122,7 @@ int store_open_state(struct store *store, bool *ret_made, struct error *error) {
 	return 0;
 }
 
-/* Moves everything from the write-ahead log into the synced database file. */
-static int settle_file(struct state *state, struct error *error) {
+int store_settle_file(struct state *state, struct error *error) {
 	sqlite3 *db = state_database(state);
 	int rc = sqlite3_wal_checkpoint_v2(db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
 
@@ -141,7 +139,7 @@ static int make_file(struct store *store, const struct schema *schema, const cha
 	if (r >= 0)
 		r = fill(store, state, error);
 	if (r == 0)
-		r = settle_file(state, error);
+		r = store_settle_file(state, error);
 	state_close(state);
 	if (r < 0)
 		store_remove_database(path, NULL);

@@ -10,6 +10,7 @@
 
 #include "store/store_private.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -138,7 +139,7 @@ int replay_next(struct replay *replay, struct event *const **ret, size_t *ret_n,
 
 /* -- Applying -- */
 
-#define REASON_BYTES 80u
+#define REASON_BYTES 128u
 
 /* Where does the id of an event that stands, or will stand, in the log stand
  * before it? Root: nowhere. */
@@ -264,6 +265,8 @@ static int advance_unit(struct advance *advance, struct replay *replay, bool *re
 	*ret_ended = n == 0;
 	if (n == 0)
 		return tell(advance, error);
+	for (size_t i = 0; i < n; i++)
+		advance->n_client_only += events[i]->entry.client_only;
 	advance->done += n;
 	r = apply_or_skip(advance->state, events, n, duplicate, error);
 	return r == 0 && advance->done / PAGE_EVENTS_MAX != told ? tell(advance, error) : r;

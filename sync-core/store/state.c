@@ -1,7 +1,7 @@
 /*
- * The state's life: open, transactions, head. Step 4 of a commit's way through
- * the code is materialize.c; what an event changed is captured by journal.c,
- * kept by journal_rows.c and taken back by undo.c.
+ * The state's life: open, transactions, head. How an event becomes state is told
+ * in materialize.c; what it changed is captured by journal.c, kept by
+ * journal_rows.c and taken back by undo.c.
  *
  * The one row of leaderd_state is held in memory and written once per
  * transaction; `stored` is what memory goes back to when a transaction ends
@@ -36,7 +36,8 @@ static const char *const own_sql[OWN_N] = {
 	[OWN_LOAD] = "SELECT complete, head_global, head_client, head_id, head_generation, head_hash, base_global, "
 	             "base_client, base_id, base_generation, base_hash, journal_next, journal_events, journal_bytes, "
 	             "voids, format, schema, sqlite FROM leaderd_state WHERE one = 1",
-	[OWN_JOURNAL_ADD] = "INSERT INTO leaderd_journal (" HEAD_COLUMNS ", images) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+	[OWN_JOURNAL_ADD] = "INSERT INTO leaderd_journal (" HEAD_COLUMNS ", images) "
+	                    "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
 	[OWN_JOURNAL_HEAD] = "SELECT " HEAD_COLUMNS " FROM leaderd_journal WHERE ordinal = ?1",
 	[OWN_JOURNAL_IMAGES] = "SELECT images FROM leaderd_journal WHERE ordinal = ?1",
 	[OWN_JOURNAL_CORRECT] = "UPDATE leaderd_journal SET generation = ?2, local_hash = ?3 WHERE ordinal = ?1",

@@ -151,7 +151,8 @@ int state_create(struct state *state, struct error *error) {
 	if (r < 0 && database_in_transaction(state->db))
 		sqlite3_exec(state->db, "ROLLBACK", NULL, NULL, NULL);
 	if (r == ERROR_REFUSED)
-		r = error_set(error, ERROR_SCHEMA, "the schema's tables could not be made: %s", sqlite3_errmsg(state->db));
+		r = error_set(error, ERROR_SCHEMA, "the schema's tables could not be made: %s",
+		              sqlite3_errmsg(state->db));
 	return r < 0 ? r : state_load(state, true, error);
 }
 

@@ -8,6 +8,7 @@
 #include "store/store.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,10 +18,12 @@
 #include "store/store_private.h"
 
 int store_path(char **ret, const char *folder, const char *name, struct error *error) {
-	char *path = NULL;
+	size_t n = strlen(folder) + strlen(name) + 2;
+	char *path = malloc(n);
 
-	if (asprintf(&path, "%s/%s", folder, name) < 0)
+	if (!path)
 		return error_no_memory(error);
+	snprintf(path, n, "%s/%s", folder, name);
 	*ret = path;
 	return 0;
 }

@@ -22,6 +22,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "model/event.h"
 #include "store/eventlog.h"
 #include "store/schema.h"
 #include "store/state.h"
@@ -52,17 +53,35 @@ struct store {
 int store_open(struct store **ret, const struct store_options *options, struct error *error);
 struct store *store_close(struct store *store); /* accepts NULL; returns NULL */
 
-/* Brings the state up to the log's head, event by event; confirmed or not, an
- * event of the log that does not apply is void. */
+/* Inside a transaction of the state: applies one whole unit that a backend
+ * confirmed, before it is appended to the log; the events have their positions
+ * and hashes. A unit that does not apply, or that holds an id which stands
+ * earlier in the log, is void, as it will be in every replay. A negative code
+ * ends the transactions of state and log. */
+int store_apply_confirmed(struct store *store, struct event *const *events, size_t n_events, struct error *error);
+
+/* Ends the state's transaction behind the log's: gives its head the log's
+ * generation, forgets how to undo up to `trim_to`, commits. After a negative
+ * code the state is behind: store_roll_forward. */
+int store_commit_state(struct store *store, struct position trim_to, struct error *error);
+
+/* Brings the state to the log's head, as opening does; no transaction is open.
+ * Confirmed or not, an event of the log that does not apply is void. HOLD and
+ * CORRUPT put the store on hold. store->state may be another one afterwards. */
 int store_roll_forward(struct store *store, struct error *error);
 
-/* Makes the state anew from the log. With accept_loss a lost log is accepted:
- * the generation moves above the lost state's, and the hold ends. */
+/* Makes the state anew from the log; store->state is another one afterwards.
+ * With accept_loss a lost log is accepted: the generation moves above the lost
+ * state's, and the hold ends. On failure the old state stands, if there was one. */
 int store_rebuild(struct store *store, bool accept_loss, struct error *error);
 
-/* Puts a higher version in force and rebuilds the state. 0 also when this very
+/* Puts a higher version in force: makes a state under it from the log, installs
+ * it in the log, exchanges schema and state (both pointers). 0 also when this very
  * text is in force. CONFLICT: lower version, or same version with other content;
- * SCHEMA. On failure the old schema and state stand. */
+ * SCHEMA; BUSY: interrupted, or a statement is under way on the state; HOLD: the
+ * log cannot be replayed under it, or the store is on hold. On failure the old
+ * schema and state stand; where the log has the new one already, the store is on
+ * hold until it is opened again. */
 int store_install_schema(struct store *store, const char *text, const char *label, struct error *error);
 
 /* The rest works on the folder of a store beside a leader that may be running
@@ -72,8 +91,10 @@ struct store_verification {
 	struct position head, state_head;
 };
 /* Log: hashes, gaps, parents, units; state: equals a fresh replay (in a
- * temporary file beside `scratch_folder`, NULL: in memory) of the log up to the
- * state's head. ERROR_CORRUPT names the position or the first differing row. */
+ * temporary file in `scratch_folder`, NULL: in memory) of the log up to the
+ * state's head. ERROR_CORRUPT names the position or the first differing row. A
+ * state that the next start makes anew or takes back from an abandoned branch is
+ * not compared: state_head is root then. */
 int store_verify(const char *folder, const char *scratch_folder,
                  void (*on_progress)(const char *phase, uint64_t done, uint64_t all, void *data), void *data,
                  struct store_verification *ret, struct error *error);

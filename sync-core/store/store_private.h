@@ -37,6 +37,7 @@ struct advance {
 	bool (*on_progress)(uint64_t done, uint64_t all, void *data); /* true interrupts: ERROR_BUSY. May be NULL */
 	void *on_progress_data;
 	uint64_t done, all;     /* events */
+	uint64_t n_client_only; /* among those done */
 	bool log_failed;        /* out: a negative code came from the log, not from the state */
 };
 /* Brings the state from its head up to `until`, in transactions of
@@ -75,9 +76,17 @@ int store_reconcile(struct store *store, struct error *error);
 int store_open_state(struct store *store, bool *ret_made, struct error *error);
 /* Makes a state from the log beside the old one, then puts it in its place. */
 int store_make_state(struct store *store, struct error *error);
+/* Moves everything from a state's write-ahead log into its synced database file. */
+int store_settle_file(struct state *state, struct error *error);
 /* What an interrupted run left behind. */
 int store_remove_leftovers(const char *folder, struct error *error);
 /* Removes a database with its side files; absent ones are fine. */
 int store_remove_database(const char *path, struct error *error);
+
+/* -- compare.c -- */
+
+/* 0, or ERROR_CORRUPT naming the first row in which `state` differs from `replayed`. */
+int store_compare_states(struct state *state, struct state *replayed, const struct schema *schema,
+                         struct error *error);
 
 #endif

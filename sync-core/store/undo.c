@@ -97,7 +97,8 @@ static int bind_value(struct cursor *cursor, sqlite3_stmt *statement, int parame
 		if (!run)
 			return SQLITE_OK;
 		if (kind == VALUE_TEXT)
-			return sqlite3_bind_text64(statement, parameter, (const char *)run, n, SQLITE_STATIC, SQLITE_UTF8);
+			return sqlite3_bind_text64(statement, parameter, (const char *)run, n, SQLITE_STATIC,
+			                           SQLITE_UTF8);
 		return sqlite3_bind_blob64(statement, parameter, run, n, SQLITE_STATIC);
 	default:
 		cursor->bad = true;
@@ -260,8 +261,10 @@ static int update_statement(struct undo *undo, const struct image *image, const 
 	int r;
 
 	for (size_t i = 0; i < table->n_updates; i++) {
-		if (table->updates[i].moves_rowid == moves_rowid && memcmp(table->updates[i].columns, columns, n) == 0) {
-			*ret = table->updates[i].statement;
+		const struct undo_update *kept = &table->updates[i];
+
+		if (kept->moves_rowid == moves_rowid && memcmp(kept->columns, columns, n) == 0) {
+			*ret = kept->statement;
 			return 0;
 		}
 	}

@@ -1,4 +1,4 @@
-/* The event log: what is appended, displaced, refused, staged and installed, and what survives. */
+/* The event log: how it is opened, what is appended, and what survives. */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -6,41 +6,12 @@
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "log_fixture.h"
 #include "store/database.h"
 #include "store/hash.h"
-
-static struct place place;
-
-static int set_up(void **state) {
-	place_make(&place);
-	*state = open_log(&place);
-	return 0;
-}
-
-static int tear_down(void **state) {
-	eventlog_close(*state);
-	place_remove(&place);
-	return 0;
-}
-
-static struct eventlog *reopen(void **state) {
-	eventlog_close(*state);
-	return *state = open_log(&place);
-}
-
-static void assert_at(struct position found, struct position expected) {
-	if (!position_equal(found, expected))
-		fail_msg("found %llu.%llu, expected %llu.%llu", (unsigned long long)found.global,
-		         (unsigned long long)found.client, (unsigned long long)expected.global,
-		         (unsigned long long)expected.client);
-}
 
 /* -- Opening -- */
 
@@ -67,15 +38,15 @@ static void an_absent_log_is_not_made_unless_asked_for(void **state) {
 }
 
 static void an_empty_file_of_a_creation_that_crashed_becomes_a_log(void **state) {
-	struct eventlog_options options = { .path = place.path };
+	struct eventlog_options options = { .path = story_place.path };
 	struct eventlog *log = NULL;
 	struct error error = { 0 };
 
 	*state = eventlog_close(*state);
-	write_file(place.path, (const uint8_t *)"", 0);
+	write_file(story_place.path, (const uint8_t *)"", 0);
 
 	assert_int_equal(eventlog_open(&log, &options, &error), ERROR_NOT_FOUND);
-	*state = open_log(&place);
+	*state = open_log(&story_place);
 	commit_numbers(*state, 1, 1);
 	assert_verifies(*state);
 }
@@ -84,27 +55,27 @@ static void change_file(const char *sql) {
 	sqlite3 *db = NULL;
 	struct error error = { 0 };
 
-	assert_int_equal(database_open(&db, place.path, DATABASE_DURABLE, &error), 0);
+	assert_int_equal(database_open(&db, story_place.path, DATABASE_DURABLE, &error), 0);
 	if (database_execute(db, sql, &error) < 0)
 		fail_msg("%s", error.text);
 	database_close(db);
 }
 
 static void a_newer_format_is_refused_and_not_touched(void **state) {
-	struct eventlog_options options = { .path = place.path, .create = true };
+	struct eventlog_options options = { .path = story_place.path, .create = true };
 	struct eventlog *log = NULL;
 	struct error error = { 0 };
 	size_t n_before, n_after;
 
 	*state = eventlog_close(*state);
 	change_file("PRAGMA user_version = 7");
-	uint8_t *before = read_file(place.path, &n_before);
+	uint8_t *before = read_file(story_place.path, &n_before);
 
 	assert_int_equal(eventlog_open(&log, &options, &error), ERROR_VERSION);
 
 	assert_non_null(strstr(error.text, "format 7"));
 	assert_non_null(strstr(error.text, "format 1"));
-	uint8_t *after = read_file(place.path, &n_after);
+	uint8_t *after = read_file(story_place.path, &n_after);
 	assert_int_equal(n_before, n_after);
 	assert_memory_equal(before, after, n_before);
 	free(before);
@@ -112,7 +83,7 @@ static void a_newer_format_is_refused_and_not_touched(void **state) {
 }
 
 static void a_database_that_is_no_event_log_is_refused(void **state) {
-	struct eventlog_options options = { .path = place.path, .create = true };
+	struct eventlog_options options = { .path = story_place.path, .create = true };
 	struct eventlog *log = NULL;
 	struct error error = { 0 };
 
@@ -394,462 +365,10 @@ static void a_note_of_the_adapter_is_kept_with_the_event(void **state) {
 	event_destroy(event);
 }
 
-/* -- Displacing -- */
-
-/* The numbers of what is taken, in order; "|" between two takes. */
-static void assert_taken(struct eventlog *log, size_t n_max, const char *expected) {
-	struct event *taken[64];
-	struct error error = { 0 };
-	char text[256] = "";
-	size_t n;
-
-	do {
-		if (eventlog_take_displaced(log, taken, n_max, &n, &error) < 0)
-			fail_msg("%s", error.text);
-		for (size_t i = 0; i < n; i++) {
-			sprintf(text + strlen(text), "%u ", taken[i]->entry.id.bytes[15]);
-			event_destroy(taken[i]);
-		}
-		if (n > 0)
-			strcat(text, "| ");
-	} while (n > 0);
-	assert_string_equal(text, expected);
-}
-
-static void append_unit(struct eventlog *log, unsigned number, unsigned n) {
-	struct event *unit[16];
-
-	make_unit(unit, number, n, position_next(status_of(log).head, false));
-	for (unsigned i = 0; i < n; i++)
-		append(log, unit[i]);
-}
-
-/* e1, e2 e3 e4 (a unit: 2 3 4), e4.1 (5), e4.2 (6), e5 e6 (a unit: 7 8), e7 (9) */
-static void commit_mixed(struct eventlog *log) {
-	begin(log);
-	append(log, make_at(1, synced(1)));
-	append_unit(log, 2, 3);
-	append(log, make_at(5, client_only(4, 1)));
-	append(log, make_at(6, client_only(4, 2)));
-	append_unit(log, 7, 2);
-	append(log, make_at(9, synced(7)));
-	commit(log);
-}
-
-static void displaced_events_are_taken_in_old_order_and_units_whole(void **state) {
-	struct eventlog *log = *state;
-
-	commit_mixed(log);
-	begin(log);
-	assert_int_equal(eventlog_displace(log, synced(1), NULL), 0);
-	assert_at(status_of(log).head, synced(1));
-	assert_int_equal(status_of(log).generation, 1);
-	assert_int_equal(status_of(log).n_events, 1);
-	assert_taken(log, 4, "2 3 4 5 | 6 7 8 9 | ");
-	commit(log);
-	assert_chain(log, "e1");
-
-	log = reopen(state);
-	assert_int_equal(status_of(log).generation, 1);
-	assert_verifies(log);
-}
-
-static void a_unit_that_does_not_fit_any_more_waits_for_the_next_call(void **state) {
-	struct eventlog *log = *state;
-
-	commit_mixed(log);
-	begin(log);
-	assert_int_equal(eventlog_displace(log, synced(1), NULL), 0);
-	assert_taken(log, 3, "2 3 4 | 5 6 | 7 8 9 | ");
-	commit(log);
-}
-
-static void a_take_that_cannot_hold_one_unit_is_the_callers_mistake(void **state) {
-	struct eventlog *log = *state;
-	struct event *taken[2];
-	size_t n;
-
-	commit_mixed(log);
-	begin(log);
-	assert_int_equal(eventlog_displace(log, synced(1), NULL), 0);
-	assert_int_equal(eventlog_take_displaced(log, taken, 2, &n, NULL), ERROR_INVALID);
-	assert_chain(log, "e1 e2 e3 e4 e4.1 e4.2 e5 e6 e7");
-}
-
-static void displaced_events_that_came_back_are_passed_over(void **state) {
-	struct eventlog *log = *state;
-
-	commit_mixed(log);
-	begin(log);
-	assert_int_equal(eventlog_displace(log, synced(1), NULL), 0);
-	/* The backend had put another event before ours. */
-	append(log, make_at(50, synced(2)));
-	append_unit(log, 2, 3);
-	append_unit(log, 7, 2);
-	assert_taken(log, 8, "5 6 9 | ");
-	commit(log);
-	assert_chain(log, "e1 e2 e3 e4 e5 e6 e7");
-	assert_verifies(log);
-}
-
-static void what_is_displaced_and_not_taken_forbids_the_commit(void **state) {
-	struct eventlog *log = *state;
-	struct error error = { 0 };
-
-	commit_numbers(log, 1, 3);
-	begin(log);
-	assert_int_equal(eventlog_displace(log, synced(1), NULL), 0);
-	assert_int_equal(eventlog_commit(log, &error), ERROR_INVALID);
-	assert_chain(log, "e1 e2 e3");
-	assert_int_equal(status_of(log).generation, 0);
-}
-
-static void what_is_displaced_later_stood_before_what_waits(void **state) {
-	struct eventlog *log = *state;
-
-	commit_numbers(log, 1, 5);
-	begin(log);
-	assert_int_equal(eventlog_displace(log, synced(3), NULL), 0);
-	append(log, make_at(50, synced(4)));
-	assert_int_equal(eventlog_displace(log, synced(1), NULL), 0);
-	assert_taken(log, 64, "2 3 50 4 5 | ");
-	commit(log);
-	assert_int_equal(status_of(log).generation, 2);
-}
-
-static void the_whole_log_can_be_displaced_and_replayed(void **state) {
-	struct eventlog *log = *state;
-	struct event *taken[64];
-	size_t n;
-
-	commit_mixed(log);
-	begin(log);
-	assert_int_equal(eventlog_displace(log, POSITION_ROOT, NULL), 0);
-	append(log, make_at(50, synced(1)));
-	assert_int_equal(eventlog_take_displaced(log, taken, 64, &n, NULL), 0);
-	for (size_t i = 0; i < n; i++) {
-		event_move(taken[i], position_next(status_of(log).head, taken[i]->entry.client_only),
-		           status_of(log).generation);
-		append(log, taken[i]);
-	}
-	commit(log);
-	assert_chain(log, "e1 e2 e3 e4 e5 e5.1 e5.2 e6 e7 e8");
-	assert_verifies(log);
-	log = reopen(state);
-	assert_verifies(log);
-}
-
-static void displacing_to_a_place_that_is_not_there_is_refused(void **state) {
-	commit_numbers(*state, 1, 3);
-	begin(*state);
-	assert_int_equal(eventlog_displace(*state, synced(4), NULL), ERROR_NOT_FOUND);
-	assert_chain(*state, "e1 e2 e3");
-}
-
-/* -- What is known, refused, forgotten -- */
-
-static enum eventlog_known known(struct eventlog *log, unsigned number, bool same_content) {
-	struct event *event = make_at(number, synced(1));
-	struct position at = POSITION_ROOT;
-	enum eventlog_known known = 99;
-
-	if (!same_content)
-		event->entry.content.bytes[0] ^= 1;
-	assert_int_equal(eventlog_known(log, &event->entry.id, &event->entry.content, &known, &at, NULL), 0);
-	event_destroy(event);
-	return known;
-}
-
-static void refuse_number(struct eventlog *log, unsigned number, const char *session, const char *reason) {
-	struct event *event = make(&(struct recipe){ .number = number, .at = synced(9), .session = session });
-
-	assert_int_equal(eventlog_refuse(log, &event, 1, reason, NULL), 0);
-	event_destroy(event);
-}
-
-static void an_id_is_known_in_five_ways(void **state) {
-	struct eventlog *log = *state;
-	struct event *event = make_at(1, synced(1));
-	struct event_id forgotten = id_of(3);
-	enum eventlog_known how;
-	struct position at;
-
-	begin(log);
-	append(log, make_at(1, synced(1)));
-	refuse_number(log, 2, NULL, "no such todo");
-	refuse_number(log, 3, NULL, "no such todo");
-	assert_int_equal(eventlog_forget(log, &forgotten, NULL), 0);
-	commit(log);
-	log = reopen(state);
-
-	assert_int_equal(eventlog_known(log, &event->entry.id, &event->entry.content, &how, &at, NULL), 0);
-	assert_int_equal(how, KNOWN_LOGGED);
-	assert_at(at, synced(1));
-	assert_int_equal(known(log, 2, true), KNOWN_REFUSED);
-	assert_int_equal(known(log, 3, true), KNOWN_FORGOTTEN);
-	assert_int_equal(known(log, 4, true), KNOWN_NOT);
-	for (unsigned number = 1; number <= 3; number++)
-		assert_int_equal(known(log, number, false), KNOWN_OTHER);
-	assert_verifies(log);
-	event_destroy(event);
-}
-
-static void an_id_that_was_confirmed_twice_is_found_where_it_stood_first(void **state) {
-	struct eventlog *log = *state;
-	struct event_id id = id_of(1);
-	struct event *found = NULL;
-
-	begin(log);
-	append(log, make_at(1, synced(1)));
-	append(log, make_at(2, synced(2)));
-	append(log, make_at(1, synced(3)));
-	commit(log);
-
-	assert_int_equal(eventlog_find(log, &id, &found, NULL), 0);
-	assert_at(found->entry.at, synced(1));
-	assert_verifies(log);
-	event_destroy(found);
-}
-
-static void a_refused_unit_is_kept_with_its_reason_in_order(void **state) {
-	struct eventlog *log = *state;
-	struct refused_event refused[8];
-	struct event *unit[3];
-	size_t n;
-
-	make_unit(unit, 5, 3, synced(4));
-	begin(log);
-	refuse_number(log, 1, "other", "first");
-	assert_int_equal(eventlog_refuse(log, unit, 3, "no such todo", NULL), 0);
-	commit(log);
-	log = reopen(state);
-
-	assert_int_equal(status_of(log).refused_ordinal, 4);
-	assert_int_equal(eventlog_refused(log, 1, "app", true, refused, 8, &n, NULL), 0);
-	assert_int_equal(n, 3);
-	for (size_t i = 0; i < n; i++) {
-		assert_int_equal(refused[i].ordinal, 2 + i);
-		assert_string_equal(refused[i].reason, "no such todo");
-		assert_false(refused[i].reported);
-		assert_true(event_id_equal(&refused[i].event->entry.id, &unit[i]->entry.id));
-		assert_at(refused[i].event->entry.at, synced(4 + i));
-		refused_event_finish(&refused[i]);
-		event_destroy(unit[i]);
-	}
-	assert_verifies(log);
-}
-
-static void refused_events_are_read_page_by_page(void **state) {
-	struct eventlog *log = *state;
-	struct refused_event refused[2];
-	uint64_t after = 0, count;
-	size_t n, all = 0;
-
-	begin(log);
-	for (unsigned number = 1; number <= 5; number++)
-		refuse_number(log, number, NULL, "");
-	commit(log);
-	do {
-		assert_int_equal(eventlog_refused(log, after, NULL, false, refused, 2, &n, NULL), 0);
-		for (size_t i = 0; i < n; i++) {
-			assert_int_equal(refused[i].ordinal, ++after);
-			refused_event_finish(&refused[i]);
-		}
-		all += n;
-	} while (n > 0);
-	assert_int_equal(all, 5);
-	assert_int_equal(eventlog_refused_count(log, &count, NULL), 0);
-	assert_int_equal(count, 5);
-}
-
-static void reported_refusals_are_told_apart_by_session(void **state) {
-	struct eventlog *log = *state;
-	struct refused_event refused[8];
-	size_t n;
-
-	begin(log);
-	refuse_number(log, 1, "app", "");
-	refuse_number(log, 2, "other", "");
-	refuse_number(log, 3, "app", "");
-	refuse_number(log, 4, "app", "");
-	assert_int_equal(eventlog_mark_reported(log, "app", 3, NULL), 0);
-	commit(log);
-	log = reopen(state);
-
-	assert_int_equal(eventlog_refused(log, 0, NULL, true, refused, 8, &n, NULL), 0);
-	assert_int_equal(n, 2);
-	assert_int_equal(refused[0].ordinal, 2);
-	assert_int_equal(refused[1].ordinal, 4);
-	refused_event_finish(&refused[0]);
-	refused_event_finish(&refused[1]);
-	assert_int_equal(eventlog_refused(log, 0, "app", false, refused, 8, &n, NULL), 0);
-	assert_int_equal(n, 3);
-	assert_true(refused[0].reported && refused[1].reported && !refused[2].reported);
-	while (n > 0)
-		refused_event_finish(&refused[--n]);
-	assert_verifies(log);
-}
-
-static void forgetting_one_event_forgets_its_unit_and_no_other(void **state) {
-	struct eventlog *log = *state;
-	struct event *unit[3];
-	struct event_id middle = id_of(6);
-	uint64_t count;
-
-	make_unit(unit, 5, 3, synced(4));
-	begin(log);
-	refuse_number(log, 1, NULL, "");
-	assert_int_equal(eventlog_refuse(log, unit, 3, "", NULL), 0);
-	refuse_number(log, 9, NULL, "");
-	assert_int_equal(eventlog_forget(log, &middle, NULL), 0);
-	commit(log);
-
-	assert_int_equal(eventlog_refused_count(log, &count, NULL), 0);
-	assert_int_equal(count, 2);
-	assert_int_equal(known(log, 1, true), KNOWN_REFUSED);
-	assert_int_equal(known(log, 9, true), KNOWN_REFUSED);
-	for (unsigned i = 0; i < 3; i++) {
-		enum eventlog_known how;
-
-		assert_int_equal(eventlog_known(log, &unit[i]->entry.id, &unit[i]->entry.content, &how, NULL, NULL), 0);
-		assert_int_equal(how, KNOWN_FORGOTTEN);
-		event_destroy(unit[i]);
-	}
-	/* Numbers are not used again. */
-	begin(log);
-	refuse_number(log, 10, NULL, "");
-	commit(log);
-	assert_int_equal(status_of(log).refused_ordinal, 6);
-	begin(log);
-	assert_int_equal(eventlog_forget(log, &middle, NULL), ERROR_NOT_FOUND);
-	assert_verifies(log);
-}
-
-static void refusing_twice_is_a_conflict(void **state) {
-	struct event *event = make_at(1, synced(1));
-
-	begin(*state);
-	refuse_number(*state, 1, NULL, "");
-	assert_int_equal(eventlog_refuse(*state, &event, 1, "", NULL), ERROR_CONFLICT);
-	event_destroy(event);
-}
-
-static void a_refused_event_that_is_confirmed_is_refused_no_more(void **state) {
-	struct eventlog *log = *state;
-	uint64_t count;
-
-	begin(log);
-	refuse_number(log, 1, NULL, "");
-	refuse_number(log, 2, NULL, "");
-	commit(log);
-	log = reopen(state);
-	begin(log);
-	append(log, make_at(1, synced(1)));
-	commit(log);
-
-	assert_int_equal(eventlog_refused_count(log, &count, NULL), 0);
-	assert_int_equal(count, 1);
-	assert_int_equal(known(log, 1, true), KNOWN_LOGGED);
-	assert_verifies(log);
-}
-
-/* -- Staged pages -- */
-
-static void staged_pages_come_back_in_order_with_the_newest_cursor(void **state) {
-	struct eventlog *log = *state;
-	struct event *page[3], *taken[8];
-	struct bytes cursor = { 0 };
-	uint64_t count;
-	size_t n;
-
-	make_unit(page, 1, 3, synced(1));
-	begin(log);
-	assert_int_equal(eventlog_stage(log, page, 2, "c2", 2, NULL), 0);
-	commit(log);
-	log = reopen(state);
-	begin(log);
-	assert_int_equal(eventlog_stage(log, page + 2, 1, "c3", 2, NULL), 0);
-	commit(log);
-	log = reopen(state);
-
-	assert_int_equal(eventlog_staged_count(log, &count, NULL), 0);
-	assert_int_equal(count, 3);
-	assert_int_equal(eventlog_staged_cursor(log, &cursor, NULL), 0);
-	assert_int_equal(cursor.n, 2);
-	assert_memory_equal(cursor.data, "c3", 2);
-	assert_verifies(log);
-	begin(log);
-	assert_int_equal(eventlog_take_staged(log, taken, 8, &n, NULL), 0);
-	assert_int_equal(n, 3);
-	for (size_t i = 0; i < n; i++) {
-		assert_true(event_id_equal(&taken[i]->entry.id, &page[i]->entry.id));
-		append(log, taken[i]);
-		event_destroy(page[i]);
-	}
-	assert_int_equal(eventlog_take_staged(log, taken, 8, &n, NULL), 0);
-	assert_int_equal(n, 0);
-	commit(log);
-	bytes_clear(&cursor);
-	assert_int_equal(eventlog_staged_cursor(log, &cursor, NULL), 0);
-	assert_int_equal(cursor.n, 0);
-	assert_chain(log, "e1 e2 e3");
-	assert_verifies(log);
-	bytes_finish(&cursor);
-}
-
-/* -- Schemas -- */
-
-static void assert_schema(struct eventlog *log, uint32_t version, const char *expected) {
-	struct bytes text = { 0 };
-	uint32_t found;
-
-	assert_int_equal(eventlog_schema(log, &text, &found, NULL), 0);
-	assert_int_equal(found, version);
-	assert_int_equal(text.n, strlen(expected));
-	assert_memory_equal(text.data, expected, text.n);
-	bytes_finish(&text);
-}
-
-static void a_newer_schema_takes_over_and_its_predecessors_stay(void **state) {
-	struct eventlog *log = *state;
-	struct bytes text = { 0 };
-	sqlite3 *db = NULL;
-	sqlite3_stmt *statement = NULL;
-
-	assert_int_equal(eventlog_schema(log, &text, NULL, NULL), ERROR_NOT_FOUND);
-	begin(log);
-	assert_int_equal(eventlog_install_schema(log, "one", 3, 1, NULL), 0);
-	assert_int_equal(eventlog_install_schema(log, "three", 5, 3, NULL), 0);
-	commit(log);
-	assert_schema(reopen(state), 3, "three");
-	assert_verifies(*state);
-
-	*state = eventlog_close(*state);
-	assert_int_equal(database_open(&db, place.path, DATABASE_READ_ONLY, NULL), 0);
-	assert_int_equal(database_prepare(&statement, db, "SELECT group_concat(text) FROM schema_text", NULL), 0);
-	assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
-	assert_string_equal(sqlite3_column_text(statement, 0), "one,three");
-	database_close(db);
-}
-
-static void a_lower_or_a_different_schema_of_one_version_is_a_conflict(void **state) {
-	struct eventlog *log = *state;
-
-	begin(log);
-	assert_int_equal(eventlog_install_schema(log, "two", 3, 2, NULL), 0);
-	assert_int_equal(eventlog_install_schema(log, "two", 3, 2, NULL), 0);
-	commit(log);
-	begin(log);
-	assert_int_equal(eventlog_install_schema(log, "TWO", 3, 2, NULL), ERROR_CONFLICT);
-	begin(log);
-	assert_int_equal(eventlog_install_schema(log, "one", 3, 1, NULL), ERROR_CONFLICT);
-	assert_schema(log, 2, "two");
-}
-
 /* -- Beside a writer -- */
 
 static void a_read_only_log_sees_commits_and_writes_nothing(void **state) {
-	struct eventlog_options options = { .path = place.path, .read_only = true };
+	struct eventlog_options options = { .path = story_place.path, .read_only = true };
 	struct eventlog *reader = NULL;
 	struct error error = { 0 };
 
@@ -894,8 +413,6 @@ static void verify_reports_until_it_is_done(void **state) {
 	assert_int_equal(last, 3000);
 }
 
-#define story(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		story(a_new_log_is_empty_and_has_a_client_id),
@@ -914,25 +431,6 @@ int main(void) {
 		story(the_clock_never_falls),
 		story(the_upstream_head_must_stand_in_the_log),
 		story(a_note_of_the_adapter_is_kept_with_the_event),
-		story(displaced_events_are_taken_in_old_order_and_units_whole),
-		story(a_unit_that_does_not_fit_any_more_waits_for_the_next_call),
-		story(a_take_that_cannot_hold_one_unit_is_the_callers_mistake),
-		story(displaced_events_that_came_back_are_passed_over),
-		story(what_is_displaced_and_not_taken_forbids_the_commit),
-		story(what_is_displaced_later_stood_before_what_waits),
-		story(the_whole_log_can_be_displaced_and_replayed),
-		story(displacing_to_a_place_that_is_not_there_is_refused),
-		story(an_id_is_known_in_five_ways),
-		story(an_id_that_was_confirmed_twice_is_found_where_it_stood_first),
-		story(a_refused_unit_is_kept_with_its_reason_in_order),
-		story(refused_events_are_read_page_by_page),
-		story(reported_refusals_are_told_apart_by_session),
-		story(forgetting_one_event_forgets_its_unit_and_no_other),
-		story(refusing_twice_is_a_conflict),
-		story(a_refused_event_that_is_confirmed_is_refused_no_more),
-		story(staged_pages_come_back_in_order_with_the_newest_cursor),
-		story(a_newer_schema_takes_over_and_its_predecessors_stay),
-		story(a_lower_or_a_different_schema_of_one_version_is_a_conflict),
 		story(a_read_only_log_sees_commits_and_writes_nothing),
 		story(a_checkpoint_empties_the_count_of_pages),
 		story(verify_reports_until_it_is_done),

@@ -57,6 +57,34 @@ void write_file(const char *path, const uint8_t *data, size_t n) {
 	close(fd);
 }
 
+/* -- Stories -- */
+
+struct place story_place;
+
+int story_set_up(void **state) {
+	place_make(&story_place);
+	*state = open_log(&story_place);
+	return 0;
+}
+
+int story_tear_down(void **state) {
+	eventlog_close(*state);
+	place_remove(&story_place);
+	return 0;
+}
+
+struct eventlog *reopen(void **state) {
+	eventlog_close(*state);
+	return *state = open_log(&story_place);
+}
+
+void assert_at(struct position found, struct position expected) {
+	if (!position_equal(found, expected))
+		fail_msg("found %llu.%llu, expected %llu.%llu", (unsigned long long)found.global,
+		         (unsigned long long)found.client, (unsigned long long)expected.global,
+		         (unsigned long long)expected.client);
+}
+
 /* -- Events -- */
 
 struct position synced(uint64_t global) {

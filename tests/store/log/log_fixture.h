@@ -25,6 +25,14 @@ struct place {
 void place_make(struct place *place);
 void place_remove(struct place *place);
 
+/* A story has a place and an open log, *state, of its own. */
+extern struct place story_place;
+int story_set_up(void **state);
+int story_tear_down(void **state);
+struct eventlog *reopen(void **state);
+#define story(name) cmocka_unit_test_setup_teardown(name, story_set_up, story_tear_down)
+
+void assert_at(struct position found, struct position expected);
 struct position synced(uint64_t global);
 struct position client_only(uint64_t global, uint64_t client);
 

@@ -102,7 +102,8 @@ static const struct {
 	  "null NULL|integer 9223372036854775807|real 100.0|null NULL|null NULL|blob X'4D616E'\n" },
 	/* JSON keeps its spelling: order, numbers and escapes; only space between tokens goes. */
 	{ "{ \"j\" : { \"b\" : 1.50 , \"a\" : [ 1e2 , \"x \\u0079 \\\" ] }\" , null ] } , \"t\" : \"}\" }",
-	  "text '}'|null NULL|null NULL|null NULL|text '{\"b\":1.50,\"a\":[1e2,\"x \\u0079 \\\" ] }\",null]}'|null NULL\n" },
+	  "text '}'|null NULL|null NULL|null NULL|"
+	  "text '{\"b\":1.50,\"a\":[1e2,\"x \\u0079 \\\" ] }\",null]}'|null NULL\n" },
 	{ "{\"t\":\"\\\"j\\\":1\",\"\\u006a\":\n[]\n}",
 	  "text '\"j\":1'|null NULL|null NULL|null NULL|text '[]'|null NULL\n" },
 	{ "{\"j\":-0.0,\"i\":0}", "null NULL|integer 0|null NULL|null NULL|text '-0.0'|null NULL\n" },

@@ -180,11 +180,13 @@ int64_t query_number(struct state *state, const char *sql) {
 }
 
 char *make_path(void) {
-	char folder[] = "/tmp/leaderd-state-XXXXXX";
-	char *path = NULL;
+	const char *parent = getenv("TMPDIR");
+	char *folder = NULL, *path = NULL;
 
+	assert_true(asprintf(&folder, "%s/leaderd-state-XXXXXX", parent ? parent : P_tmpdir) > 0);
 	assert_non_null(mkdtemp(folder));
 	assert_true(asprintf(&path, "%s/state.db", folder) > 0);
+	free(folder);
 	return path;
 }
 

@@ -109,88 +109,129 @@ static void add_table(struct chance *chance, struct bytes *text, unsigned i, con
 		add(text, "CREATE INDEX j%u ON t%u (w, u DESC);\n", i, i);
 }
 
-static void add_statement(struct chance *chance, struct bytes *text, unsigned i, const struct table_plan *plans,
-                          unsigned n) {
-	const struct table_plan *plan = &plans[i];
-	const char *key = plan->text_key ? ":s" : ":k";
-	const char *other_key = plan->text_key ? ":s2" : ":k2";
-	const char *parent = chance_below(chance, 2) ? "NULL" : plan->text_key ? ":s2" : ":k2";
-	/* REPLACE may take rows along that a self-reference needs: schemas refuse it. */
-	const char *replace = plan->references ? "IGNORE" : "REPLACE";
-	unsigned from = chance_below(chance, n);
+/* What the statements of one table are made with. */
+struct words {
+	unsigned i;
+	const struct table_plan *plan;
+	const char *key, *other_key, *parent;
+	const char *replace; /* IGNORE where schemas refuse REPLACE: it takes rows along */
+};
 
-	switch (chance_below(chance, 22)) {
+static void add_insert(struct chance *chance, struct bytes *text, const struct words *w) {
+	const char *columns = "(a, b, u, v, w, parent)";
+
+	switch (chance_below(chance, 5)) {
 	case 0:
 	case 1:
+		add(text, "INSERT INTO t%u %s VALUES (%s, :u, :u, :v, :x, %s);\n", w->i, columns, w->key, w->parent);
+		break;
 	case 2:
-		add(text, "INSERT INTO t%u (a, b, u, v, w, parent) VALUES (%s, :u, :u, :v, :x, %s);\n", i, key, parent);
+		add(text, "INSERT OR %s INTO t%u %s VALUES (%s, 1, :u, :r, :s, %s);\n", w->replace, w->i, columns,
+		    w->key, w->parent);
 		break;
 	case 3:
-		add(text, "INSERT OR IGNORE INTO t%u (a, b, u, v, w, parent) VALUES (%s, :k2, :u, :r, :y, %s);\n", i, key, parent);
-		break;
-	case 4:
-	case 5:
-		add(text, "INSERT OR %s INTO t%u (a, b, u, v, w, parent) VALUES (%s, 1, :u, :v, :s, %s);\n", replace, i, key,
-		    parent);
-		break;
-	case 6:
-		add(text, "INSERT INTO t%u (a, b, u, v) VALUES (%s, :k2, :u, :v), (%s, :k, :v, :u) ON CONFLICT DO NOTHING;\n", i,
-		    key, other_key);
-		break;
-	case 7:
-		add(text, "INSERT INTO t%u (a, b, u, v) VALUES (%s, 2, :u, :v)\n  ON CONFLICT (%s) DO UPDATE SET u = excluded.u, "
-		    "v = t%u.v + 1, w = :x;\n", i, key, is_composite(plan->shape) ? "b, a" : "a", i);
-		break;
-	case 8:
-		add(text, "UPDATE t%u SET v = :v WHERE a = %s;\n", i, key);
-		break;
-	case 9:
-		add(text, "UPDATE t%u SET w = :x, u = :u WHERE a >= %s;\n", i, key);
-		break;
-	case 10:
-		add(text, "UPDATE t%u SET a = %s WHERE a = %s;\n", i, other_key, key);
-		break;
-	case 11:
-		add(text, "UPDATE OR %s t%u SET a = %s, b = 3 WHERE a = %s;\n", replace, i, other_key, key);
-		break;
-	case 12:
-		add(text, "UPDATE t%u SET u = u + :v;\n", i);
-		break;
-	case 13:
-		add(text, "UPDATE OR %s t%u SET u = CASE u WHEN :u THEN :v WHEN :v THEN :u ELSE u END;\n", replace, i);
-		break;
-	case 14:
-		/* A swap that never breaks the rule. */
-		add(text, "UPDATE t%u SET u = -100 WHERE u = :u;\nUPDATE t%u SET u = :u WHERE u = :v;\n"
-		    "UPDATE t%u SET u = :v WHERE u = -100;\n", i, i, i);
-		break;
-	case 15:
-		add(text, "DELETE FROM t%u WHERE a = %s;\n", i, key);
-		break;
-	case 16:
-		add(text, "DELETE FROM t%u WHERE u > :u;\n", i);
-		break;
-	case 17:
-		add(text, "DELETE FROM t%u;\n", i);
-		break;
-	case 18:
-		if (plans[from].text_key == plan->text_key)
-			add(text, "INSERT OR IGNORE INTO t%u (a, b, u, v, w) SELECT a, 5, u, v, w FROM t%u;\n", i, from);
-		else
-			add(text, "UPDATE t%u SET w = (SELECT max(w) FROM t%u);\n", i, from);
-		break;
-	case 19:
-		add(text, "UPDATE t%u SET v = v, w = w WHERE u >= :u;\n", i);
-		break;
-	case 20:
-		if (plan->text_key)
-			add(text, "UPDATE t%u SET a = a || 'x', w = CAST(:x AS TEXT);\n", i);
-		else
-			add(text, "UPDATE t%u SET a = a + 1;\n", i);
+		add(text, "INSERT INTO t%u (a, b, u, v) VALUES (%s, :k2, :u, :v), (%s, :k, :v, :u)\n"
+		    "  ON CONFLICT DO NOTHING;\n", w->i, w->key, w->other_key);
 		break;
 	default:
-		add(text, "UPDATE OR IGNORE t%u SET a = %s, u = :u, parent = %s;\n", i, key, parent);
+		add(text, "INSERT INTO t%u (a, b, u, v) VALUES (%s, 2, :u, :v)\n"
+		    "  ON CONFLICT (%s) DO UPDATE SET u = excluded.u, v = t%u.v + 1, w = :x;\n", w->i, w->key,
+		    is_composite(w->plan->shape) ? "b, a" : "a", w->i);
 	}
+}
+
+static void add_key_change(struct chance *chance, struct bytes *text, const struct words *w) {
+	switch (chance_below(chance, 5)) {
+	case 0:
+		add(text, "UPDATE t%u SET a = %s WHERE a = %s;\n", w->i, w->other_key, w->key);
+		break;
+	case 1:
+		add(text, "UPDATE OR %s t%u SET a = %s, b = 3 WHERE a = %s;\n", w->replace, w->i, w->other_key, w->key);
+		break;
+	case 2:
+		add(text, "UPDATE OR IGNORE t%u SET a = %s, u = :u, parent = %s;\n", w->i, w->key, w->parent);
+		break;
+	case 3:
+		if (is_without(w->plan->shape))
+			add(text, "UPDATE t%u SET v = x'00' WHERE a >= %s;\n", w->i, w->key);
+		else
+			add(text, "UPDATE OR %s t%u SET rowid = rowid + :v WHERE a >= %s;\n", w->replace, w->i, w->key);
+		break;
+	default:
+		if (w->plan->text_key)
+			add(text, "UPDATE t%u SET a = a || 'x', w = CAST(:x AS TEXT);\n", w->i);
+		else
+			add(text, "UPDATE t%u SET a = a + 1;\n", w->i);
+	}
+}
+
+static void add_change(struct chance *chance, struct bytes *text, const struct words *w) {
+	switch (chance_below(chance, 7)) {
+	case 0:
+		add(text, "UPDATE t%u SET v = :v WHERE a = %s;\n", w->i, w->key);
+		break;
+	case 1:
+		add(text, "UPDATE t%u SET w = :x, u = :u WHERE a >= %s;\n", w->i, w->key);
+		break;
+	case 2:
+		add(text, "UPDATE t%u SET u = u + :v;\n", w->i);
+		break;
+	case 3:
+		add(text, "UPDATE OR %s t%u SET u = CASE u WHEN :u THEN :v WHEN :v THEN :u ELSE u END;\n", w->replace,
+		    w->i);
+		break;
+	case 4:
+		/* A swap that never breaks the rule. */
+		add(text, "UPDATE t%u SET u = -100 WHERE u = :u;\nUPDATE t%u SET u = :u WHERE u = :v;\n"
+		    "UPDATE t%u SET u = :v WHERE u = -100;\n", w->i, w->i, w->i);
+		break;
+	case 5:
+		add(text, "UPDATE t%u SET v = v, w = w WHERE u >= :u;\n", w->i);
+		break;
+	default:
+		/* The same number in another type, where the column lets it be. */
+		add(text, "UPDATE t%u SET v = CASE typeof(v) WHEN 'real' THEN CAST(v AS INTEGER) ELSE :r END;\n", w->i);
+	}
+}
+
+static void add_delete(struct chance *chance, struct bytes *text, const struct words *w) {
+	switch (chance_below(chance, 3)) {
+	case 0:
+		add(text, "DELETE FROM t%u WHERE a = %s;\n", w->i, w->key);
+		break;
+	case 1:
+		add(text, "DELETE FROM t%u WHERE u > :u;\n", w->i);
+		break;
+	default:
+		add(text, "DELETE FROM t%u;\n", w->i);
+	}
+}
+
+static void add_statement(struct chance *chance, struct bytes *text, unsigned i, const struct table_plan *plans,
+                          unsigned n) {
+	unsigned from = chance_below(chance, n);
+	struct words words = {
+		.i = i,
+		.plan = &plans[i],
+		.key = plans[i].text_key ? ":s" : ":k",
+		.other_key = plans[i].text_key ? ":s2" : ":k2",
+		.parent = chance_below(chance, 2) ? "NULL" : plans[i].text_key ? ":s2" : ":k2",
+		.replace = plans[i].references ? "IGNORE" : "REPLACE",
+	};
+	unsigned what = chance_below(chance, 20);
+
+	if (what < 8)
+		add_insert(chance, text, &words);
+	else if (what < 12)
+		add_key_change(chance, text, &words);
+	else if (what < 16)
+		add_change(chance, text, &words);
+	else if (what < 19)
+		add_delete(chance, text, &words);
+	else if (plans[from].text_key == plans[i].text_key)
+		add(text, "INSERT OR IGNORE INTO t%u (a, b, u, v, w) SELECT a, 5, u, v, w FROM t%u;\n", i, from);
+	else
+		add(text, "UPDATE t%u SET w = (SELECT max(w) FROM t%u);\n", i, from);
 }
 
 static void plan_table(struct chance *chance, struct table_plan *plans, unsigned i) {
@@ -256,9 +297,9 @@ void generate_args(struct chance *chance, struct bytes *ret) {
 	char number[16];
 
 	bytes_clear(ret);
-	add(ret, "{\"k\":%u,\"k2\":%u", chance_below(chance, 6), chance_below(chance, 6));
+	add(ret, "{\"k\":%d,\"k2\":%d", (int)chance_below(chance, 7) - 2, (int)chance_below(chance, 6));
 	add(ret, ",\"s\":%s,\"s2\":%s", texts[chance_below(chance, 8)], texts[chance_below(chance, 8)]);
-	snprintf(number, sizeof(number), "%u", chance_below(chance, 6));
+	snprintf(number, sizeof(number), "%d", (int)chance_below(chance, 6) - 1);
 	add_optional(chance, ret, "u", number);
 	add(ret, ",\"v\":%u,\"r\":%s", chance_below(chance, 6), reals[chance_below(chance, 6)]);
 	add_optional(chance, ret, "x", blobs[chance_below(chance, 4)]);

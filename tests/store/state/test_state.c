@@ -24,6 +24,8 @@ static const char todos[] =
 	"UPDATE todo SET done = 1 WHERE id = :id;\n"
 	"-- event todoMoved(id TEXT, to TEXT)\n"
 	"UPDATE todo SET id = :to WHERE id = :id;\n"
+	"-- event renamed(id TEXT, title TEXT)\n"
+	"UPDATE todo SET title = :title WHERE id = :id;\n"
 	"-- event todoDeleted(id TEXT)\n"
 	"DELETE FROM todo WHERE id = :id;\n"
 	"-- event noted(todo TEXT, body TEXT)\n"
@@ -200,6 +202,43 @@ static void cascades_are_undone_row_by_row(void **data) {
 	free(before);
 	free(after);
 	state_close(state);
+}
+
+/* SQLite copies tables of one shape page by page and empties a table in one go,
+ * but not where a hook looks on. */
+static void whole_tables_are_copied_and_emptied_row_by_row(void **data) {
+	struct schema *bulk = make_schema(
+		"-- store s version 1\n"
+		"CREATE TABLE a (k TEXT PRIMARY KEY NOT NULL, v) WITHOUT ROWID;\n"
+		"CREATE TABLE b (k TEXT PRIMARY KEY NOT NULL, v) WITHOUT ROWID;\n"
+		"CREATE TABLE c (k INTEGER PRIMARY KEY NOT NULL, v);\n"
+		"CREATE TABLE d (k INTEGER PRIMARY KEY NOT NULL, v);\n"
+		"-- event added(k INTEGER)\n"
+		"INSERT INTO a VALUES (:k, :k);\n"
+		"INSERT INTO c VALUES (:k, :k);\n"
+		"-- event copied()\n"
+		"INSERT INTO b SELECT * FROM a;\n"
+		"INSERT INTO d SELECT * FROM c;\n"
+		"-- event emptied()\n"
+		"DELETE FROM a;\nDELETE FROM b;\nDELETE FROM c;\nDELETE FROM d;\n");
+	struct state *state = open_memory(bulk);
+
+	commit_good(state, synced(1), "added", "{\"k\":1}");
+	commit_good(state, synced(2), "added", "{\"k\":-2}");
+	char *before = deep_dump_of(state);
+
+	commit_good(state, synced(3), "copied", "{}");
+	assert_int_equal(query_number(state, "SELECT (SELECT count(*) FROM b) + (SELECT count(*) FROM d)"), 4);
+	commit_good(state, synced(4), "emptied", "{}");
+	assert_dump(state, "");
+	assert_int_equal(undo_to(state, synced(2)), 0);
+	char *after = deep_dump_of(state);
+
+	assert_string_equal(before, after);
+	free(before);
+	free(after);
+	state_close(state);
+	schema_destroy(bulk);
 }
 
 static void undo_gives_back_head_hash_and_journal(void **data) {
@@ -425,28 +464,41 @@ static void a_statement_over_its_budget_holds_the_store(void **data) {
 	state_close(state);
 }
 
-static void the_same_change_has_the_same_digest_and_another_another(void **data) {
-	struct state *a = open_memory(schema), *b = open_memory(schema);
-	const char *args[] = { "{\"id\":\"a\",\"title\":\"1\"}", "{\"id\":\"a\",\"title\":\"2\"}" };
-	uint64_t digests[3];
+/* The digest of one event on a state that holds todo a, taken back at once. */
+static uint64_t digest_of(struct state *state, const char *name, const char *args) {
+	struct event *event = make_event(synced(2), name, args);
 	struct error error = { 0 };
+	uint64_t digest;
 
-	for (size_t i = 0; i < 3; i++) {
-		struct event *event = make_event(synced(1), "todoCreated", args[i / 2]);
-		struct state *state = i == 1 ? b : a;
+	assert_int_equal(state_begin(state, &error), 0);
+	assert_int_equal(state_apply(state, &event, 1, &error), 0);
+	state_rollback(state);
+	digest = event->digest;
+	event_destroy(event);
+	return digest;
+}
 
-		event->version = 2;
-		assert_int_equal(state_begin(state, &error), 0);
-		assert_int_equal(state_apply(state, &event, 1, &error), 0);
-		state_rollback(state);
-		digests[i] = event->digest;
-		event_destroy(event);
+static void the_same_change_has_the_same_digest_and_another_another(void **data) {
+	static const char *const cases[][2] = {
+		{ "noted", "{\"todo\":\"a\",\"body\":\"1\"}" }, { "noted", "{\"todo\":\"a\",\"body\":\"2\"}" },
+		{ "todoMoved", "{\"id\":\"a\",\"to\":\"b\"}" }, { "todoMoved", "{\"id\":\"a\",\"to\":\"c\"}" },
+		{ "todoMoved", "{\"id\":\"none\",\"to\":\"c\"}" }, { "renamed", "{\"id\":\"a\",\"title\":\"x\"}" },
+		{ "renamed", "{\"id\":\"a\",\"title\":\"y\"}" }, { "todoDeleted", "{\"id\":\"a\"}" },
+	};
+	struct state *one = open_memory(schema), *two = open_memory(schema);
+	uint64_t digests[8];
+
+	create_good(one, synced(1), "{\"id\":\"a\",\"title\":\"1\"}");
+	create_good(two, synced(1), "{\"id\":\"a\",\"title\":\"1\"}");
+	for (size_t i = 0; i < 8; i++) {
+		digests[i] = digest_of(one, cases[i][0], cases[i][1]);
+		assert_true(digests[i] != 0);
+		assert_true(digests[i] == digest_of(two, cases[i][0], cases[i][1]));
+		for (size_t j = 0; j < i; j++)
+			assert_true(digests[i] != digests[j]);
 	}
-	assert_true(digests[0] != 0);
-	assert_true(digests[0] == digests[1]);
-	assert_true(digests[0] != digests[2]);
-	state_close(a);
-	state_close(b);
+	state_close(one);
+	state_close(two);
 }
 
 static void count_change(int table, void *data) {
@@ -469,6 +521,61 @@ static void every_changed_row_is_told_in_undo_too(void **data) {
 	assert_int_equal(undo_to(state, synced(2)), 0);
 	assert_int_equal(changes[todo], 3);
 	assert_int_equal(changes[note], 3);
+	state_close(state);
+}
+
+/* A full disk ends SQLite's transaction by itself. */
+static void a_full_disk_leaves_the_state_as_it_was(void **data) {
+	struct state *state = open_memory(schema);
+	struct error error = { 0 };
+	char sql[64], *args = NULL;
+	int r;
+
+	create_good(state, synced(1), "{\"id\":\"a\",\"title\":\"1\"}");
+	commit_good(state, synced(2), "noted", "{\"todo\":\"a\",\"body\":\"b\"}");
+	char *before = deep_dump_of(state);
+
+	snprintf(sql, sizeof(sql), "PRAGMA max_page_count = %lld", (long long)query_number(state, "PRAGMA page_count") + 3);
+	query_number(state, sql);
+	assert_true(asprintf(&args, "{\"todo\":\"a\",\"body\":\"%030000d\"}", 7) > 0);
+	r = commit_event(state, synced(3), "noted", args, &error);
+	assert_int_equal(r, ERROR_FULL);
+	assert_int_equal(error.code, ERROR_FULL);
+	assert_head(state, synced(2));
+	char *after = deep_dump_of(state);
+
+	assert_string_equal(before, after);
+	query_number(state, "PRAGMA max_page_count = 100000");
+	commit_good(state, synced(3), "noted", args);
+	assert_int_equal(undo_to(state, POSITION_ROOT), 0);
+	assert_dump(state, "");
+	free(args);
+	free(before);
+	free(after);
+	state_close(state);
+}
+
+static void interrupt(int table, void *data) {
+	if (*(struct state **)data)
+		sqlite3_interrupt(state_database(*(struct state **)data));
+}
+
+static void an_interrupt_is_no_refusal(void **data) {
+	struct state *state = NULL, *interrupted = NULL;
+	struct state_options options = { .schema = schema, .on_change = interrupt, .on_change_data = &interrupted };
+	struct error error = { 0 };
+
+	assert_int_equal(state_open(&state, &options, &error), 0);
+	create_good(state, synced(1), "{\"id\":\"a\",\"title\":\"1\"}");
+	for (unsigned i = 2; i <= 4; i++)
+		commit_good(state, synced(i), i == 2 ? "noted" : "notesDoubled", i == 2 ? "{\"todo\":\"a\",\"body\":\"b\"}" : "{}");
+	interrupted = state;
+	assert_int_equal(commit_event(state, synced(5), "notesDoubled", "{}", &error), ERROR_BUSY);
+	interrupted = NULL;
+	assert_head(state, synced(4));
+	assert_int_equal(query_number(state, "SELECT count(*) FROM note"), 4);
+	commit_good(state, synced(5), "notesDoubled", "{}");
+	assert_int_equal(undo_to(state, synced(1)), 0);
 	state_close(state);
 }
 
@@ -537,6 +644,7 @@ int main(void) {
 		cmocka_unit_test(an_old_version_is_lifted_before_it_is_materialized),
 		cmocka_unit_test(a_unit_is_refused_whole_and_says_which_event_it_was),
 		cmocka_unit_test(cascades_are_undone_row_by_row),
+		cmocka_unit_test(whole_tables_are_copied_and_emptied_row_by_row),
 		cmocka_unit_test(undo_gives_back_head_hash_and_journal),
 		cmocka_unit_test(undo_stops_at_the_journals_base),
 		cmocka_unit_test(a_rolled_back_transaction_has_not_happened),
@@ -549,6 +657,8 @@ int main(void) {
 		cmocka_unit_test(a_statement_over_its_budget_holds_the_store),
 		cmocka_unit_test(the_same_change_has_the_same_digest_and_another_another),
 		cmocka_unit_test(every_changed_row_is_told_in_undo_too),
+		cmocka_unit_test(a_full_disk_leaves_the_state_as_it_was),
+		cmocka_unit_test(an_interrupt_is_no_refusal),
 		cmocka_unit_test(a_row_that_the_journal_does_not_explain_is_corruption),
 		cmocka_unit_test(damaged_images_are_corruption_and_nothing_worse),
 		cmocka_unit_test(one_durable_event_costs_few_pages),

@@ -1,0 +1,202 @@
+/* A device: a leaderd of its own. */
+
+#include <errno.h>
+#include <leaderd/admin.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "scenario.h"
+#include "store/store.h"
+
+struct device *device_find(struct scenario *scenario, const char *name) {
+	for (unsigned i = 0; i < scenario->n_devices; i++)
+		if (strcmp(scenario->devices[i].name, name) == 0)
+			return &scenario->devices[i];
+	return NULL;
+}
+
+const char *device_name_of(const struct scenario *scenario, const char *client_id) {
+	for (unsigned i = 0; i < scenario->n_devices; i++)
+		if (strcmp(scenario->devices[i].client_id, client_id) == 0)
+			return scenario->devices[i].name;
+	return NULL;
+}
+
+static int connect_to(struct device *device, struct lda_connection **ret, struct error *error) {
+	const struct lda_options options = { .size = sizeof(options), .socket = device->socket };
+	char text[256];
+	int r = lda_open(ret, &options, text, sizeof(text));
+
+	return r < 0 ? error_set(error, r, "device %s: %s", device->name, text) : 0;
+}
+
+static int failed(struct device *device, struct lda_connection *connection, int code, struct error *error) {
+	error_set(error, code, "device %s: %s", device->name, lda_last_error(connection));
+	lda_close(connection);
+	return code;
+}
+
+/* Readiness is told over a pipe that leaderd takes for its notification socket's
+ * stead: the socket is there as soon as it can be connected to. */
+static int wait_until_it_listens(struct device *device, struct error *error) {
+	struct lda_connection *connection;
+	int r = ERROR_TIMEOUT;
+
+	for (int waited = 0; waited < EXPECT_MS; waited += 10) {
+		if (waitpid(device->process, NULL, WNOHANG) == device->process) {
+			device->process = 0;
+			return error_set(error, ERROR_NOT_RUNNING, "device %s: leaderd ended at once", device->name);
+		}
+		r = connect_to(device, &connection, error);
+		if (r == 0) {
+			lda_close(connection);
+			return 0;
+		}
+		poll(NULL, 0, 10);
+	}
+	return r;
+}
+
+static int learn_client_id(struct scenario *scenario, struct device *device, struct error *error) {
+	struct lda_connection *connection;
+	struct lda_stores *stores;
+	int r = connect_to(device, &connection, error);
+
+	if (r < 0)
+		return r;
+	r = lda_status(connection, STORE, &stores);
+	if (r == LDS_NOT_FOUND) {
+		r = lda_store_create(connection, STORE, scenario->schema, scenario->schema_path, NULL);
+		if (r == 0)
+			r = lda_status(connection, STORE, &stores);
+	}
+	if (r < 0)
+		return failed(device, connection, r, error);
+	snprintf(device->client_id, sizeof(device->client_id), "%s", stores->items[0].client_id);
+	lda_stores_free(stores);
+	lda_close(connection);
+	return 0;
+}
+
+int device_start(struct scenario *scenario, struct device *device, struct error *error) {
+	int r;
+
+	if (device->process != 0)
+		return error_set(error, ERROR_INVALID, "device %s runs already", device->name);
+	device->process = fork();
+	if (device->process < 0) {
+		device->process = 0;
+		return error_set(error, ERROR_IO, "cannot fork: %s", strerror(errno));
+	}
+	if (device->process == 0) {
+		execlp(scenario->leaderd, "leaderd", "--data-dir", device->folder, "--socket", device->socket, (char *)NULL);
+		fprintf(stderr, "leader-scenario: cannot run %s: %s\n", scenario->leaderd, strerror(errno));
+		_exit(127);
+	}
+	r = wait_until_it_listens(device, error);
+	return r < 0 ? r : learn_client_id(scenario, device, error);
+}
+
+int device_add(struct scenario *scenario, const char *name, struct error *error) {
+	struct device *device = &scenario->devices[scenario->n_devices];
+	char runtime[280];
+
+	if (scenario->schema == NULL)
+		return error_set(error, ERROR_INVALID, "a device needs a schema: put a schema line before it");
+	if (scenario->n_devices == DEVICES_MAX)
+		return error_set(error, ERROR_TOO_LARGE, "more than %u devices", DEVICES_MAX);
+	if (device_find(scenario, name) != NULL || strchr(name, '.') != NULL || strlen(name) >= NAME_BYTES)
+		return error_set(error, ERROR_INVALID, "\"%s\" is no name for a new device", name);
+	*device = (struct device){ 0 };
+	snprintf(device->name, sizeof(device->name), "%s", name);
+	snprintf(device->folder, sizeof(device->folder), "%s/%s", scenario->folder, name);
+	snprintf(runtime, sizeof(runtime), "%s/run", device->folder);
+	snprintf(device->socket, sizeof(device->socket), "%s/socket", runtime);
+	if (mkdir(device->folder, 0700) < 0 || mkdir(runtime, 0700) < 0)
+		return error_set(error, ERROR_IO, "cannot make %s: %s", runtime, strerror(errno));
+	scenario->n_devices++;
+	return device_start(scenario, device, error);
+}
+
+int device_end(struct device *device, int signal, struct error *error) {
+	int status;
+
+	if (device->process == 0)
+		return error_set(error, ERROR_INVALID, "device %s does not run", device->name);
+	kill(device->process, signal);
+	waitpid(device->process, &status, 0);
+	device->process = 0;
+	if (signal == SIGTERM && !(WIFEXITED(status) && WEXITSTATUS(status) == 0))
+		return error_set(error, ERROR_IO, "device %s: leaderd did not end well (status %#x)", device->name,
+		                 (unsigned)status);
+	return 0;
+}
+
+int device_chain(struct scenario *scenario, struct device *device, struct chain *ret, struct error *error) {
+	struct lda_connection *connection;
+	struct lda_events *events;
+	int r = connect_to(device, &connection, error);
+
+	if (r < 0)
+		return r;
+	r = lda_chain(connection, STORE, CHAIN_TOKENS_MAX, &events);
+	if (r < 0)
+		return failed(device, connection, r, error);
+	ret->n = 0;
+	for (size_t i = 0; i < events->n && r == 0; i++)
+		r = chain_add(ret, &events->items[i], device_name_of(scenario, events->items[i].client_id), error);
+	lda_events_free(events);
+	lda_close(connection);
+	return r;
+}
+
+int device_refused_count(struct device *device, size_t *ret, struct error *error) {
+	struct lda_connection *connection;
+	struct lda_refusals *refusals;
+	int r = connect_to(device, &connection, error);
+
+	if (r < 0)
+		return r;
+	r = lda_refused_list(connection, STORE, &refusals);
+	if (r < 0)
+		return failed(device, connection, r, error);
+	*ret = refusals->n;
+	lda_refusals_free(refusals);
+	lda_close(connection);
+	return 0;
+}
+
+static void store_folder(const struct device *device, char ret[320]) {
+	snprintf(ret, 320, "%s/stores/" STORE, device->folder);
+}
+
+static int add_piece(const char *text, size_t n, void *data) {
+	return bytes_add(data, text, n);
+}
+
+int device_dump(struct device *device, struct bytes *ret, struct error *error) {
+	char folder[320];
+	int r;
+
+	store_folder(device, folder);
+	bytes_clear(ret);
+	r = store_dump(folder, true, add_piece, ret, error);
+	return r < 0 ? error_prefix(error, "device %s", device->name) : 0;
+}
+
+int device_verify(struct device *device, struct error *error) {
+	struct store_verification verification;
+	char folder[320];
+	int r;
+
+	store_folder(device, folder);
+	r = store_verify(folder, NULL, NULL, NULL, &verification, error);
+	return r < 0 ? error_prefix(error, "device %s", device->name) : 0;
+}
