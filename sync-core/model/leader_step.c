@@ -5,8 +5,6 @@
 
 #include "model/leader_step.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,19 +15,19 @@
 /* ---- names, effects, trace ----------------------------------------------------- */
 
 static const char *const state_names[] = {
-	[LEADER_IDLE] = "idle",           [LEADER_ADMITTING] = "admitting", [LEADER_GROUP] = "group",
-	[LEADER_UNDOING] = "undoing",     [LEADER_APPLYING] = "applying",   [LEADER_TAKING] = "taking",
-	[LEADER_REPLAYING] = "replaying", [LEADER_LOGGING] = "logging",     [LEADER_SETTLING] = "settling",
-	[LEADER_CATCHING_UP] = "catching up", [LEADER_STOPPED] = "stopped",
+	[LEADER_IDLE] = "idle",           [LEADER_ADMITTING] = "admitting",
+	[LEADER_GROUP] = "group",         [LEADER_UNDOING] = "undoing",
+	[LEADER_APPLYING] = "applying",   [LEADER_TAKING] = "taking",
+	[LEADER_REPLAYING] = "replaying", [LEADER_LOGGING] = "logging",
+	[LEADER_SETTLING] = "settling",   [LEADER_CATCHING_UP] = "catching up",
+	[LEADER_STOPPED] = "stopped",
 };
 
-const char *leader_state_name(enum leader_state state)
-{
+const char *leader_state_name(enum leader_state state) {
 	return state_names[state];
 }
 
-static struct leader_effect *effect_add(struct leader_effects *effects, enum leader_effect_kind kind)
-{
+static struct leader_effect *effect_add(struct leader_effects *effects, enum leader_effect_kind kind) {
 	struct leader_effect *effect;
 
 	must(effects->n < LEADER_EFFECTS_MAX);
@@ -38,20 +36,14 @@ static struct leader_effect *effect_add(struct leader_effects *effects, enum lea
 	return effect;
 }
 
-__attribute__((format(printf, 3, 4))) static void trace(const struct leader_machine *leader,
-                                                        struct leader_effects *effects, const char *format, ...)
-{
-	va_list arguments;
+/* The arguments are looked at only when someone listens. */
+#define trace(leader, effects, ...) \
+	do { \
+		if ((leader)->tracing) \
+			trace_write((effects)->trace, __VA_ARGS__); \
+	} while (0)
 
-	if (!leader->tracing)
-		return;
-	va_start(arguments, format);
-	vsnprintf(effects->trace, sizeof(effects->trace), format, arguments);
-	va_end(arguments);
-}
-
-static const char *print(char text[POSITION_TEXT_BYTES], struct position at)
-{
+static const char *print(char text[POSITION_TEXT_BYTES], struct position at) {
 	position_print(text, at);
 	return text;
 }
@@ -62,7 +54,8 @@ static const char *print(char text[POSITION_TEXT_BYTES], struct position at)
 
 /* From each state, the states that one step may lead to. */
 static const unsigned moves[] = {
-	[LEADER_IDLE] = TO(LEADER_IDLE) | TO(LEADER_ADMITTING) | TO(LEADER_GROUP) | TO(LEADER_UNDOING) | TO(LEADER_APPLYING),
+	[LEADER_IDLE] =
+		TO(LEADER_IDLE) | TO(LEADER_ADMITTING) | TO(LEADER_GROUP) | TO(LEADER_UNDOING) | TO(LEADER_APPLYING),
 	[LEADER_ADMITTING] = TO(LEADER_GROUP) | TO(LEADER_IDLE),
 	[LEADER_GROUP] = TO(LEADER_GROUP) | TO(LEADER_ADMITTING) | TO(LEADER_LOGGING) | TO(LEADER_IDLE),
 	[LEADER_UNDOING] = TO(LEADER_APPLYING) | TO(LEADER_TAKING) | TO(LEADER_IDLE),
@@ -75,8 +68,7 @@ static const unsigned moves[] = {
 	[LEADER_STOPPED] = TO(LEADER_STOPPED),
 };
 
-static void check_invariants(const struct leader_machine *leader, enum leader_state before, uint64_t generation)
-{
+static void check_invariants(const struct leader_machine *leader, enum leader_state before, uint64_t generation) {
 	must(before == leader->state || (moves[before] & TO(leader->state)));
 	must(position_compare(leader->upstream_head, leader->head) <= 0);
 	must(leader->has_backend || position_is_root(leader->upstream_head) || leader->upstream_head.client == 0);
@@ -88,8 +80,7 @@ static void check_invariants(const struct leader_machine *leader, enum leader_st
 
 /* ---- life ------------------------------------------------------------------------ */
 
-void leader_machine_init(struct leader_machine *leader, const struct leader_start *start)
-{
+void leader_machine_init(struct leader_machine *leader, const struct leader_start *start) {
 	must(position_compare(start->upstream_head, start->head) <= 0);
 	*leader = (struct leader_machine){
 		.state = LEADER_IDLE,
@@ -102,14 +93,12 @@ void leader_machine_init(struct leader_machine *leader, const struct leader_star
 	};
 }
 
-void leader_machine_finish(struct leader_machine *leader)
-{
+void leader_machine_finish(struct leader_machine *leader) {
 	free(leader->unit);
 	*leader = (struct leader_machine){ 0 };
 }
 
-static int keep_units(struct leader_machine *leader, const struct leader_input *input, struct error *error)
-{
+static int keep_units(struct leader_machine *leader, const struct leader_input *input, struct error *error) {
 	if (input->n_unit > leader->allocated) {
 		struct entry *unit = realloc(leader->unit, input->n_unit * sizeof(*unit));
 
@@ -124,8 +113,7 @@ static int keep_units(struct leader_machine *leader, const struct leader_input *
 	return 0;
 }
 
-static void reset_step(struct leader_machine *leader)
-{
+static void reset_step(struct leader_machine *leader) {
 	leader->state = LEADER_IDLE;
 	leader->begun = false;
 	leader->rebased = false;
@@ -137,15 +125,13 @@ static void reset_step(struct leader_machine *leader)
 }
 
 /* The environment failed: the machine is where it was before the step. */
-static void abandon(struct leader_machine *leader, struct leader_effects *effects)
-{
+static void abandon(struct leader_machine *leader, struct leader_effects *effects) {
 	trace(leader, effects, "the step is abandoned while %s", state_names[leader->state]);
 	reset_step(leader);
 	effect_add(effects, LEADER_ABANDON);
 }
 
-static void begin(struct leader_machine *leader, struct leader_effects *effects)
-{
+static void begin(struct leader_machine *leader, struct leader_effects *effects) {
 	if (leader->begun)
 		return;
 	leader->begun = true;
@@ -154,14 +140,12 @@ static void begin(struct leader_machine *leader, struct leader_effects *effects)
 
 /* ---- units under admission: pushed, or displaced and replayed -------------------- */
 
-static size_t current_unit_length(const struct leader_machine *leader)
-{
+static size_t current_unit_length(const struct leader_machine *leader) {
 	return leader->unit[leader->unit_at].unit_count;
 }
 
 static struct leader_effect *unit_effect(struct leader_machine *leader, struct leader_effects *effects,
-                                         enum leader_effect_kind kind)
-{
+                                         enum leader_effect_kind kind) {
 	struct leader_effect *effect = effect_add(effects, kind);
 
 	effect->unit = leader->unit + leader->unit_at;
@@ -170,18 +154,16 @@ static struct leader_effect *unit_effect(struct leader_machine *leader, struct l
 	return effect;
 }
 
-static void admit_current(struct leader_machine *leader, struct leader_effects *effects)
-{
+static void admit_current(struct leader_machine *leader, struct leader_effects *effects) {
 	merge_place(leader->next_head, leader->unit + leader->unit_at, current_unit_length(leader));
 	unit_effect(leader, effects, LEADER_ADMIT);
 }
 
 static int take_push(struct leader_machine *leader, const struct leader_input *input, struct leader_effects *effects,
-                     struct error *error)
-{
+                     struct error *error) {
 	char at[POSITION_TEXT_BYTES];
-	int r = input->n_unit == 0 ? error_set(error, ERROR_INVALID, "an empty unit was pushed") :
-	                             units_check(input->unit, input->n_unit, error);
+	int r = input->n_unit == 0 ? error_set(error, ERROR_INVALID, "an empty unit was pushed")
+	                           : units_check(input->unit, input->n_unit, error);
 
 	if (r == 0 && input->unit[0].unit_count != input->n_unit)
 		r = error_set(error, ERROR_INVALID, "a push held more than one unit");
@@ -209,8 +191,7 @@ static int take_push(struct leader_machine *leader, const struct leader_input *i
 	return 0;
 }
 
-static void settle_current(struct leader_machine *leader, enum leader_outcome outcome, struct leader_effects *effects)
-{
+static void settle_current(struct leader_machine *leader, enum leader_outcome outcome, struct leader_effects *effects) {
 	size_t length = current_unit_length(leader);
 	char at[POSITION_TEXT_BYTES];
 
@@ -227,8 +208,7 @@ static void settle_current(struct leader_machine *leader, enum leader_outcome ou
 }
 
 static void take_admitted(struct leader_machine *leader, const struct leader_input *input,
-                          struct leader_effects *effects)
-{
+                          struct leader_effects *effects) {
 	if (input->outcome == LEADER_FAILED) {
 		abandon(leader, effects);
 		return;
@@ -240,8 +220,7 @@ static void take_admitted(struct leader_machine *leader, const struct leader_inp
 
 /* ---- pages from upstream ---------------------------------------------------------- */
 
-static void apply_incoming(struct leader_machine *leader, struct leader_effects *effects)
-{
+static void apply_incoming(struct leader_machine *leader, struct leader_effects *effects) {
 	struct leader_effect *effect;
 
 	if (leader->n_confirmed > 0) {
@@ -254,18 +233,17 @@ static void apply_incoming(struct leader_machine *leader, struct leader_effects 
 	leader->state = LEADER_APPLYING;
 }
 
-static void undo_from(struct leader_machine *leader, struct position from, struct leader_effects *effects)
-{
+static void undo_from(struct leader_machine *leader, struct position from, struct leader_effects *effects) {
 	leader->rebased = true;
 	leader->state = LEADER_UNDOING;
 	effect_add(effects, LEADER_UNDO)->from = from;
 }
 
 static int take_page(struct leader_machine *leader, const struct leader_input *input, struct leader_effects *effects,
-                     struct error *error)
-{
-	struct merge_view view = { .upstream_head = leader->upstream_head, .local_head = leader->head,
-	                           .synced_only = true };
+                     struct error *error) {
+	struct merge_view view = { .upstream_head = leader->upstream_head,
+		                       .local_head = leader->head,
+		                       .synced_only = true };
 	struct payload payload = { .kind = PAYLOAD_ADVANCE, .events = input->events, .n_events = input->n_events };
 	struct merge_result merged;
 	char text[POSITION_TEXT_BYTES];
@@ -290,9 +268,8 @@ static int take_page(struct leader_machine *leader, const struct leader_input *i
 	return 0;
 }
 
-static int take_refusal(struct leader_machine *leader, const struct leader_input *input,
-                        struct leader_effects *effects, struct error *error)
-{
+static int take_refusal(struct leader_machine *leader, const struct leader_input *input, struct leader_effects *effects,
+                        struct error *error) {
 	char first[POSITION_TEXT_BYTES];
 
 	print(first, input->refused_first);
@@ -307,16 +284,14 @@ static int take_refusal(struct leader_machine *leader, const struct leader_input
 	return 0;
 }
 
-static void take_more_displaced(struct leader_machine *leader, struct leader_effects *effects)
-{
+static void take_more_displaced(struct leader_machine *leader, struct leader_effects *effects) {
 	leader->state = LEADER_TAKING;
 	leader->n_unit = leader->unit_at = 0;
 	effect_add(effects, LEADER_TAKE_DISPLACED);
 }
 
 static void take_undone(struct leader_machine *leader, const struct leader_input *input,
-                        struct leader_effects *effects)
-{
+                        struct leader_effects *effects) {
 	char head[POSITION_TEXT_BYTES];
 
 	if (input->outcome == LEADER_FAILED) {
@@ -331,8 +306,7 @@ static void take_undone(struct leader_machine *leader, const struct leader_input
 	trace(leader, effects, "undone back to %s", print(head, input->head));
 }
 
-static void commit_log(struct leader_machine *leader, struct leader_effects *effects)
-{
+static void commit_log(struct leader_machine *leader, struct leader_effects *effects) {
 	if (!position_equal(leader->next_upstream, leader->upstream_head))
 		effect_add(effects, LEADER_SET_UPSTREAM)->head = leader->next_upstream;
 	effect_add(effects, LEADER_COMMIT_LOG);
@@ -340,8 +314,7 @@ static void commit_log(struct leader_machine *leader, struct leader_effects *eff
 }
 
 static void take_applied(struct leader_machine *leader, const struct leader_input *input,
-                         struct leader_effects *effects)
-{
+                         struct leader_effects *effects) {
 	if (input->outcome == LEADER_FAILED) {
 		abandon(leader, effects);
 		return;
@@ -355,8 +328,7 @@ static void take_applied(struct leader_machine *leader, const struct leader_inpu
 }
 
 /* Units that the backend refused are recorded without being tried. */
-static void replay_next(struct leader_machine *leader, struct leader_effects *effects)
-{
+static void replay_next(struct leader_machine *leader, struct leader_effects *effects) {
 	const struct payload refusal = { .refused = leader->refused, .n_refused = leader->n_refused };
 
 	if (leader->unit_at == leader->n_unit) {
@@ -374,8 +346,7 @@ static void replay_next(struct leader_machine *leader, struct leader_effects *ef
 }
 
 static int take_displaced(struct leader_machine *leader, const struct leader_input *input,
-                          struct leader_effects *effects, struct error *error)
-{
+                          struct leader_effects *effects, struct error *error) {
 	int r;
 
 	if (input->outcome == LEADER_FAILED) {
@@ -396,8 +367,7 @@ static int take_displaced(struct leader_machine *leader, const struct leader_inp
 }
 
 static void take_replayed(struct leader_machine *leader, const struct leader_input *input,
-                          struct leader_effects *effects)
-{
+                          struct leader_effects *effects) {
 	if (input->outcome == LEADER_FAILED) {
 		abandon(leader, effects);
 		return;
@@ -409,8 +379,7 @@ static void take_replayed(struct leader_machine *leader, const struct leader_inp
 /* ---- the end of a step ------------------------------------------------------------- */
 
 static void take_logged(struct leader_machine *leader, const struct leader_input *input,
-                        struct leader_effects *effects)
-{
+                        struct leader_effects *effects) {
 	struct leader_effect *effect;
 
 	if (input->outcome == LEADER_FAILED) {
@@ -434,8 +403,7 @@ static void take_logged(struct leader_machine *leader, const struct leader_input
 	trace(leader, effects, "the log is durable");
 }
 
-static void finish_step(struct leader_machine *leader, struct leader_effects *effects)
-{
+static void finish_step(struct leader_machine *leader, struct leader_effects *effects) {
 	struct leader_effect *effect = effect_add(effects, LEADER_TELL);
 	char head[POSITION_TEXT_BYTES];
 
@@ -446,30 +414,27 @@ static void finish_step(struct leader_machine *leader, struct leader_effects *ef
 }
 
 static void take_settled(struct leader_machine *leader, const struct leader_input *input,
-                         struct leader_effects *effects)
-{
+                         struct leader_effects *effects) {
 	if (input->outcome == LEADER_DONE) {
 		finish_step(leader, effects);
 		return;
 	}
 	leader->state = LEADER_CATCHING_UP;
 	effect_add(effects, LEADER_ROLL_FORWARD);
-	trace(leader, effects, "the state is behind the log and is %s", input->kind == LEADER_CAUGHT_UP ?
-	      "rolled forward again" : "rolled forward");
+	trace(leader, effects, "the state is behind the log and is %s",
+	      input->kind == LEADER_CAUGHT_UP ? "rolled forward again" : "rolled forward");
 }
 
 /* ---- the door ------------------------------------------------------------------------ */
 
 static void take_backend(struct leader_machine *leader, const struct leader_input *input,
-                         struct leader_effects *effects)
-{
+                         struct leader_effects *effects) {
 	leader->has_backend = input->has_backend;
 	trace(leader, effects, "a backend was %s", input->has_backend ? "attached" : "detached");
 }
 
 static int take_idle(struct leader_machine *leader, const struct leader_input *input, struct leader_effects *effects,
-                     struct error *error)
-{
+                     struct error *error) {
 	switch (input->kind) {
 	case LEADER_PUSH:
 		return take_push(leader, input, effects, error);
@@ -489,8 +454,7 @@ static int take_idle(struct leader_machine *leader, const struct leader_input *i
 }
 
 static int take_group(struct leader_machine *leader, const struct leader_input *input, struct leader_effects *effects,
-                      struct error *error)
-{
+                      struct error *error) {
 	if (input->kind == LEADER_PUSH)
 		return take_push(leader, input, effects, error);
 	if (input->kind != LEADER_FLUSH)
@@ -501,14 +465,13 @@ static int take_group(struct leader_machine *leader, const struct leader_input *
 
 /* Which answer each waiting state takes. */
 static const enum leader_input_kind answers[] = {
-	[LEADER_ADMITTING] = LEADER_ADMITTED, [LEADER_UNDOING] = LEADER_UNDONE,    [LEADER_APPLYING] = LEADER_APPLIED,
-	[LEADER_TAKING] = LEADER_DISPLACED,   [LEADER_REPLAYING] = LEADER_ADMITTED, [LEADER_LOGGING] = LEADER_LOGGED,
+	[LEADER_ADMITTING] = LEADER_ADMITTED, [LEADER_UNDOING] = LEADER_UNDONE,        [LEADER_APPLYING] = LEADER_APPLIED,
+	[LEADER_TAKING] = LEADER_DISPLACED,   [LEADER_REPLAYING] = LEADER_ADMITTED,    [LEADER_LOGGING] = LEADER_LOGGED,
 	[LEADER_SETTLING] = LEADER_SETTLED,   [LEADER_CATCHING_UP] = LEADER_CAUGHT_UP,
 };
 
 static int take_answer(struct leader_machine *leader, const struct leader_input *input, struct leader_effects *effects,
-                       struct error *error)
-{
+                       struct error *error) {
 	switch (leader->state) {
 	case LEADER_ADMITTING:
 		take_admitted(leader, input, effects);
@@ -538,8 +501,7 @@ static int take_answer(struct leader_machine *leader, const struct leader_input 
 }
 
 int leader_step(struct leader_machine *leader, const struct leader_input *input, struct leader_effects *ret_effects,
-                struct error *error)
-{
+                struct error *error) {
 	enum leader_state before = leader->state;
 	uint64_t generation = leader->generation;
 	int r;

@@ -38,7 +38,7 @@
 #include "base/error.h"
 #include "model/event.h"
 #include "model/merge.h"
-#include "model/session_step.h"
+#include "model/trace.h"
 
 #define LEADER_LATER 1 /* not taken: an answer is outstanding; give the same input again later */
 

@@ -18,44 +18,38 @@ struct walk {
 	bool diverged;
 };
 
-bool merge_is_refused(const struct payload *payload, const struct entry *entry)
-{
+bool merge_is_refused(const struct payload *payload, const struct entry *entry) {
 	for (size_t i = 0; i < payload->n_refused; i++)
 		if (event_id_equal(&payload->refused[i], &entry->id) || event_id_equal(&payload->refused[i], &entry->unit))
 			return true;
 	return false;
 }
 
-void merge_place(struct position head, struct entry *unit, size_t n_events)
-{
+void merge_place(struct position head, struct entry *unit, size_t n_events) {
 	for (size_t i = 0; i < n_events; i++) {
 		unit[i].at = position_next(head, unit[i].client_only);
 		head = unit[i].at;
 	}
 }
 
-static size_t pending_count(const struct merge_view *view)
-{
+static size_t pending_count(const struct merge_view *view) {
 	if (view->synced_only)
 		return view->local_head.global - view->upstream_head.global;
 	return view->n_pending;
 }
 
-static struct position pending_position(const struct merge_view *view, size_t i)
-{
+static struct position pending_position(const struct merge_view *view, size_t i) {
 	if (view->synced_only)
 		return (struct position){ view->upstream_head.global + 1 + i, 0 };
 	return view->pending[i].entry.at;
 }
 
-static bool pending_is_refused(const struct merge_view *view, const struct payload *payload, size_t i)
-{
+static bool pending_is_refused(const struct merge_view *view, const struct payload *payload, size_t i) {
 	return !view->synced_only && payload->n_refused > 0 && merge_is_refused(payload, &view->pending[i].entry);
 }
 
 /* The number of pending events in front of the first refused one. */
-static size_t count_in_front_of_refused(const struct merge_view *view, const struct payload *payload)
-{
+static size_t count_in_front_of_refused(const struct merge_view *view, const struct payload *payload) {
 	size_t n = pending_count(view), i = 0;
 
 	if (payload->n_refused == 0)
@@ -65,16 +59,14 @@ static size_t count_in_front_of_refused(const struct merge_view *view, const str
 	return i;
 }
 
-static void skip_refused(struct walk *walk)
-{
+static void skip_refused(struct walk *walk) {
 	size_t n = pending_count(walk->view);
 
 	while (walk->at < n && pending_is_refused(walk->view, walk->payload, walk->at))
 		walk->at++;
 }
 
-static int check_place(const struct walk *walk, const struct incoming *incoming, struct error *error)
-{
+static int check_place(const struct walk *walk, const struct incoming *incoming, struct error *error) {
 	struct position expected = position_next(walk->upstream, position_is_client_only(incoming->entry.at));
 	char expected_text[POSITION_TEXT_BYTES], found_text[POSITION_TEXT_BYTES];
 
@@ -92,8 +84,7 @@ static int check_place(const struct walk *walk, const struct incoming *incoming,
 }
 
 /* Where the next own event must have been pending, if any is left. */
-static bool next_pending(const struct walk *walk, struct position *ret)
-{
+static bool next_pending(const struct walk *walk, struct position *ret) {
 	if (walk->at >= pending_count(walk->view))
 		return false;
 	*ret = pending_position(walk->view, walk->at);
@@ -101,8 +92,7 @@ static bool next_pending(const struct walk *walk, struct position *ret)
 }
 
 /* Is this incoming event the pending one that must arrive next? */
-static bool is_next_pending(const struct walk *walk, const struct incoming *incoming)
-{
+static bool is_next_pending(const struct walk *walk, const struct incoming *incoming) {
 	if (!incoming->is_pending || walk->at >= pending_count(walk->view))
 		return false;
 	if (walk->view->synced_only)
@@ -110,8 +100,7 @@ static bool is_next_pending(const struct walk *walk, const struct incoming *inco
 	return event_id_equal(&walk->view->pending[walk->at].entry.id, &incoming->entry.id);
 }
 
-static int check_own_order(const struct walk *walk, const struct incoming *incoming, struct error *error)
-{
+static int check_own_order(const struct walk *walk, const struct incoming *incoming, struct error *error) {
 	struct position next;
 	char arrived[POSITION_TEXT_BYTES], waiting[POSITION_TEXT_BYTES];
 
@@ -122,12 +111,12 @@ static int check_own_order(const struct walk *walk, const struct incoming *incom
 		return error_set(error, ERROR_PROTOCOL, "the own event at %s arrived twice", arrived);
 	position_print(waiting, next);
 	return error_set(error, ERROR_PROTOCOL,
-	                 "the own event at %s arrived while the older %s had neither arrived nor been refused", arrived, waiting);
+	                 "the own event at %s arrived while the older %s had neither arrived nor been refused", arrived,
+	                 waiting);
 }
 
 /* Does this incoming event confirm a pending one where it stands? */
-static bool confirms_in_place(const struct walk *walk, const struct incoming *incoming)
-{
+static bool confirms_in_place(const struct walk *walk, const struct incoming *incoming) {
 	if (walk->diverged || walk->at >= walk->n_in_place || !is_next_pending(walk, incoming))
 		return false;
 	if (!walk->view->synced_only && walk->view->pending[walk->at].suspended)
@@ -137,14 +126,12 @@ static bool confirms_in_place(const struct walk *walk, const struct incoming *in
 
 /* An event that confirms nothing diverges, unless nothing stands behind the
  * upstream head that it could collide with. */
-static bool diverges(const struct walk *walk)
-{
+static bool diverges(const struct walk *walk) {
 	return walk->diverged || walk->at < pending_count(walk->view) || walk->n_in_place < pending_count(walk->view);
 }
 
 /* Pages hold whole units; a half one would show a state that nobody committed. */
-static int check_incoming_units(const struct payload *payload, struct error *error)
-{
+static int check_incoming_units(const struct payload *payload, struct error *error) {
 	struct unit_walk walk = { 0 };
 	int r = 0;
 
@@ -155,8 +142,7 @@ static int check_incoming_units(const struct payload *payload, struct error *err
 	return r < 0 ? ERROR_PROTOCOL : 0;
 }
 
-static int walk_incoming(struct walk *walk, struct merge_result *result, struct error *error)
-{
+static int walk_incoming(struct walk *walk, struct merge_result *result, struct error *error) {
 	for (size_t i = 0; i < walk->payload->n_events; i++) {
 		const struct incoming *incoming = &walk->payload->events[i];
 		int r;
@@ -182,8 +168,7 @@ static int walk_incoming(struct walk *walk, struct merge_result *result, struct 
 
 /* Without a divergence, only refused events can displace anything: what stood
  * behind the first of them. */
-static void settle_refused(struct walk *walk, struct merge_result *result)
-{
+static void settle_refused(struct walk *walk, struct merge_result *result) {
 	size_t n = pending_count(walk->view);
 
 	if (walk->diverged || walk->n_in_place == n)
@@ -195,23 +180,20 @@ static void settle_refused(struct walk *walk, struct merge_result *result)
 		result->undo_to = walk->upstream;
 }
 
-static struct position first_undone(const struct merge_view *view, struct position undo_to)
-{
+static struct position first_undone(const struct merge_view *view, struct position undo_to) {
 	if (view->synced_only)
 		return (struct position){ undo_to.global + 1, 0 };
 	return (struct position){ undo_to.global, undo_to.client + 1 };
 }
 
-static int unseen_error(struct position back_to, struct error *error)
-{
+static int unseen_error(struct position back_to, struct error *error) {
 	char text[POSITION_TEXT_BYTES];
 
 	position_print(text, back_to);
 	return error_set(error, ERROR_PROTOCOL, "upstream went back to %s, which it had not sent before", text);
 }
 
-int merge(const struct merge_view *view, const struct payload *payload, struct merge_result *ret, struct error *error)
-{
+int merge(const struct merge_view *view, const struct payload *payload, struct merge_result *ret, struct error *error) {
 	struct walk walk = { .view = view, .payload = payload, .upstream = view->upstream_head };
 	struct merge_result result = { .kind = MERGE_ADVANCE };
 	int r;

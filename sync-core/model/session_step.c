@@ -5,56 +5,15 @@
 
 #include "model/session_step.h"
 
-#include <inttypes.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/must.h"
 #include "model/notation.h"
 
-/* ---- pending list ------------------------------------------------------------ */
-
-static int pending_list_reserve(struct pending_list *list, size_t more)
-{
-	size_t wanted = list->n + more;
-	struct pending *items;
-
-	if (list->first + wanted <= list->allocated)
-		return 0;
-	if (list->first > 0 && wanted <= list->allocated / 2) {
-		memmove(list->items, list->items + list->first, list->n * sizeof(*list->items));
-		list->first = 0;
-		return 0;
-	}
-	wanted = wanted * 2 + 16;
-	items = malloc(wanted * sizeof(*items));
-	if (!items)
-		return ERROR_NO_MEMORY;
-	if (list->n > 0)
-		memcpy(items, list->items + list->first, list->n * sizeof(*items));
-	free(list->items);
-	*list = (struct pending_list){ items, 0, list->n, wanted };
-	return 0;
-}
-
-static void pending_list_finish(struct pending_list *list)
-{
-	free(list->items);
-	*list = (struct pending_list){ 0 };
-}
-
-static struct pending *pending_at(const struct pending_list *list, size_t i)
-{
-	must(i < list->n);
-	return &list->items[list->first + i];
-}
-
 /* ---- effects and trace ------------------------------------------------------- */
 
-static struct session_effect *effect_add(struct session_effects *effects, enum session_effect_kind kind)
-{
+static struct session_effect *effect_add(struct session_effects *effects, enum session_effect_kind kind) {
 	struct session_effect *effect;
 
 	must(effects->n < SESSION_EFFECTS_MAX);
@@ -63,32 +22,25 @@ static struct session_effect *effect_add(struct session_effects *effects, enum s
 	return effect;
 }
 
-__attribute__((format(printf, 3, 4))) static void trace(const struct session_machine *session,
-                                                        struct session_effects *effects, const char *format, ...)
-{
-	va_list arguments;
+/* The arguments are looked at only when someone listens. */
+#define trace(session, effects, ...) \
+	do { \
+		if ((session)->tracing) \
+			trace_write((effects)->trace, __VA_ARGS__); \
+	} while (0)
 
-	if (!session->tracing)
-		return;
-	va_start(arguments, format);
-	vsnprintf(effects->trace, sizeof(effects->trace), format, arguments);
-	va_end(arguments);
-}
-
-static const char *print(char text[POSITION_TEXT_BYTES], struct position at)
-{
+static const char *print(char text[POSITION_TEXT_BYTES], struct position at) {
 	position_print(text, at);
 	return text;
 }
 
 /* ---- invariants -------------------------------------------------------------- */
 
-static void check_pending(const struct session_machine *session)
-{
+static void check_pending(const struct session_machine *session) {
 	struct position head = session->heads.leader;
 
 	for (size_t i = 0; i < session->pending.n; i++) {
-		const struct entry *entry = &pending_at(&session->pending, i)->entry;
+		const struct entry *entry = &pending_list_at(&session->pending, i)->entry;
 
 		must(position_equal(entry->at, position_next(head, entry->client_only)));
 		head = entry->at;
@@ -97,8 +49,7 @@ static void check_pending(const struct session_machine *session)
 }
 
 /* The whole list is looked at after a change; a commit moves one end only. */
-static void check_invariants(const struct session_machine *session, bool whole)
-{
+static void check_invariants(const struct session_machine *session, bool whole) {
 	must(position_compare(session->heads.leader, session->local_head) <= 0);
 	must(session->pending.n > 0 || position_equal(session->heads.leader, session->local_head));
 	must(position_compare(session->heads.backend, session->heads.final) <= 0);
@@ -110,13 +61,11 @@ static void check_invariants(const struct session_machine *session, bool whole)
 
 /* ---- life -------------------------------------------------------------------- */
 
-void session_machine_init(struct session_machine *session)
-{
+void session_machine_init(struct session_machine *session) {
 	*session = (struct session_machine){ .link = SESSION_DETACHED, .work = SESSION_IDLE };
 }
 
-static void forget_work(struct session_machine *session)
-{
+static void forget_work(struct session_machine *session) {
 	free(session->unit);
 	free(session->left);
 	free(session->left_refused);
@@ -129,23 +78,20 @@ static void forget_work(struct session_machine *session)
 	session->work = SESSION_IDLE;
 }
 
-void session_machine_finish(struct session_machine *session)
-{
+void session_machine_finish(struct session_machine *session) {
 	forget_work(session);
 	pending_list_finish(&session->pending);
 }
 
-const struct pending *session_pending(const struct session_machine *session, size_t *ret_n)
-{
+const struct pending *session_pending(const struct session_machine *session, size_t *ret_n) {
 	*ret_n = session->pending.n;
-	return session->pending.n > 0 ? pending_at(&session->pending, 0) : NULL;
+	return session->pending.n > 0 ? pending_list_at(&session->pending, 0) : NULL;
 }
 
 /* ---- commit ------------------------------------------------------------------ */
 
 static int take_commit(struct session_machine *session, const struct session_input *input,
-                       struct session_effects *effects, struct error *error)
-{
+                       struct session_effects *effects, struct error *error) {
 	struct session_effect *effect;
 	char at[POSITION_TEXT_BYTES];
 
@@ -169,14 +115,12 @@ static int take_commit(struct session_machine *session, const struct session_inp
 	return 0;
 }
 
-static void append_unit(struct session_machine *session, struct session_effects *effects)
-{
+static void append_unit(struct session_machine *session, struct session_effects *effects) {
 	struct session_effect *effect;
 	size_t first = session->pending.n;
 
 	for (size_t i = 0; i < session->n_unit; i++)
-		session->pending.items[session->pending.first + session->pending.n++] =
-			(struct pending){ .entry = session->unit[i] };
+		pending_list_append(&session->pending, &(struct pending){ .entry = session->unit[i] });
 	session->local_head = session->unit[session->n_unit - 1].at;
 	effect = effect_add(effects, SESSION_ACCEPT);
 	effect->first = first;
@@ -189,8 +133,7 @@ static void append_unit(struct session_machine *session, struct session_effects 
 }
 
 static void take_applied(struct session_machine *session, const struct session_input *input,
-                         struct session_effects *effects)
-{
+                         struct session_effects *effects) {
 	char head[POSITION_TEXT_BYTES];
 
 	if (input->outcome == SESSION_DONE) {
@@ -218,15 +161,13 @@ struct plan {
 	struct position head; /* the newest position that stands in front of the replayed ones */
 };
 
-static bool plan_refuses(const struct plan *plan, const struct pending_list *pending, size_t i)
-{
+static bool plan_refuses(const struct plan *plan, const struct pending_list *pending, size_t i) {
 	if (plan->verdicts)
 		return i < plan->n_verdicts && plan->verdicts[i] == VERDICT_REFUSED;
-	return plan->payload->n_refused > 0 && merge_is_refused(plan->payload, &pending_at(pending, i)->entry);
+	return plan->payload->n_refused > 0 && merge_is_refused(plan->payload, &pending_list_at(pending, i)->entry);
 }
 
-static int plan_allocate(struct session_machine *session, size_t n_replay, size_t n_leaving)
-{
+static int plan_allocate(struct session_machine *session, size_t n_replay, size_t n_leaving) {
 	if (pending_list_reserve(&session->replay, n_replay) < 0)
 		return ERROR_NO_MEMORY;
 	if (n_leaving == 0)
@@ -236,14 +177,12 @@ static int plan_allocate(struct session_machine *session, size_t n_replay, size_
 	return session->left && session->left_refused ? 0 : ERROR_NO_MEMORY;
 }
 
-static void plan_leave(struct session_machine *session, size_t i, bool refused)
-{
-	session->left[session->n_left] = *pending_at(&session->pending, i);
+static void plan_leave(struct session_machine *session, size_t i, bool refused) {
+	session->left[session->n_left] = *pending_list_at(&session->pending, i);
 	session->left_refused[session->n_left++] = refused;
 }
 
-static void plan_replay(struct session_machine *session, const struct plan *plan)
-{
+static void plan_replay(struct session_machine *session, const struct plan *plan) {
 	struct position head = plan->head;
 
 	for (size_t i = plan->n_kept; i < session->pending.n; i++) {
@@ -254,15 +193,14 @@ static void plan_replay(struct session_machine *session, const struct plan *plan
 			continue;
 		}
 		replayed = &session->replay.items[session->replay.n++];
-		*replayed = *pending_at(&session->pending, i);
+		*replayed = *pending_list_at(&session->pending, i);
 		replayed->suspended = false;
 		merge_place(head, &replayed->entry, 1);
 		head = replayed->entry.at;
 	}
 }
 
-static int plan_change(struct session_machine *session, const struct plan *plan)
-{
+static int plan_change(struct session_machine *session, const struct plan *plan) {
 	size_t n_behind = session->pending.n - plan->n_kept, n_refused = 0;
 
 	for (size_t i = plan->n_kept; i < session->pending.n; i++)
@@ -279,21 +217,19 @@ static int plan_change(struct session_machine *session, const struct plan *plan)
 	return 0;
 }
 
-static struct position plan_head(const struct session_machine *session, const struct plan *plan)
-{
+static struct position plan_head(const struct session_machine *session, const struct plan *plan) {
 	if (session->replay.n > 0)
 		return session->replay.items[session->replay.first + session->replay.n - 1].entry.at;
 	return plan->head;
 }
 
 /* Nothing that the leader calls final may lie ahead of what we have seen of it. */
-static struct position trim_mark(const struct session_heads *heads)
-{
+static struct position trim_mark(const struct session_heads *heads) {
 	return position_compare(heads->final, heads->leader) < 0 ? heads->final : heads->leader;
 }
 
-static void emit_change(struct session_machine *session, struct session_change change, struct session_effects *effects)
-{
+static void emit_change(struct session_machine *session, struct session_change change,
+                        struct session_effects *effects) {
 	change.replay = session->replay.items;
 	change.n_replay = session->replay.n;
 	change.left = session->left;
@@ -304,8 +240,7 @@ static void emit_change(struct session_machine *session, struct session_change c
 	effect_add(effects, SESSION_CHANGE)->change = change;
 }
 
-static int check_heads(const struct session_heads *heads, struct error *error)
-{
+static int check_heads(const struct session_heads *heads, struct error *error) {
 	char backend[POSITION_TEXT_BYTES], final[POSITION_TEXT_BYTES];
 
 	if (position_compare(heads->backend, heads->final) <= 0)
@@ -317,8 +252,7 @@ static int check_heads(const struct session_heads *heads, struct error *error)
 /* ---- feed -------------------------------------------------------------------- */
 
 static void trace_feed(const struct session_machine *session, const struct merge_result *merged,
-                       const struct session_feed *feed, struct session_effects *effects)
-{
+                       const struct session_feed *feed, struct session_effects *effects) {
 	char text[POSITION_TEXT_BYTES];
 
 	if (merged->kind == MERGE_ADVANCE)
@@ -330,8 +264,7 @@ static void trace_feed(const struct session_machine *session, const struct merge
 }
 
 static int take_feed(struct session_machine *session, const struct session_input *input,
-                     struct session_effects *effects, struct error *error)
-{
+                     struct session_effects *effects, struct error *error) {
 	const struct session_feed *feed = &input->feed;
 	struct merge_view view = { session->heads.leader, session->local_head, NULL, session->pending.n, false };
 	struct merge_result merged;
@@ -349,8 +282,8 @@ static int take_feed(struct session_machine *session, const struct session_input
 		return r;
 	plan.n_left = merged.n_left;
 	plan.n_kept = merged.n_kept;
-	plan.head = merged.n_kept > merged.n_left ? pending_at(&session->pending, merged.n_kept - 1)->entry.at :
-	                                            merged.upstream_head;
+	plan.head = merged.n_kept > merged.n_left ? pending_list_at(&session->pending, merged.n_kept - 1)->entry.at
+	                                          : merged.upstream_head;
 	if (plan_change(session, &plan) < 0)
 		return error_no_memory(error);
 	session->next_heads = feed->heads;
@@ -367,8 +300,7 @@ static int take_feed(struct session_machine *session, const struct session_input
 
 /* ---- hello and welcome ------------------------------------------------------- */
 
-static void say_hello(struct session_machine *session, struct session_effects *effects)
-{
+static void say_hello(struct session_machine *session, struct session_effects *effects) {
 	session->link = SESSION_GREETING;
 	session->n_greeted = session->pending.n;
 	session->n_hellos++;
@@ -378,8 +310,7 @@ static void say_hello(struct session_machine *session, struct session_effects *e
 }
 
 /* The first pending event that the leader has never seen: from there on all is sent. */
-static size_t first_unknown(const struct session_welcome *welcome)
-{
+static size_t first_unknown(const struct session_welcome *welcome) {
 	size_t i = 0;
 
 	while (i < welcome->n_verdicts && welcome->verdicts[i] != VERDICT_UNKNOWN)
@@ -388,8 +319,7 @@ static size_t first_unknown(const struct session_welcome *welcome)
 }
 
 static int check_welcome(const struct session_machine *session, const struct session_welcome *welcome,
-                         struct error *error)
-{
+                         struct error *error) {
 	char at[POSITION_TEXT_BYTES];
 
 	if (welcome->n_verdicts != session->n_greeted)
@@ -408,13 +338,11 @@ static int check_welcome(const struct session_machine *session, const struct ses
 
 /* With an image, logged events stand in it (or behind its head, in the feed, in
  * full: then they are told by the feed as foreign ones). They have left. */
-static size_t count_left(const struct session_welcome *welcome)
-{
+static size_t count_left(const struct session_welcome *welcome) {
 	return welcome->image ? first_unknown(welcome) : 0;
 }
 
-static bool nothing_moves(const struct session_machine *session, const struct session_welcome *welcome)
-{
+static bool nothing_moves(const struct session_machine *session, const struct session_welcome *welcome) {
 	if (welcome->image || !position_equal(welcome->at, session->heads.leader))
 		return false;
 	for (size_t i = 0; i < welcome->n_verdicts; i++)
@@ -424,8 +352,7 @@ static bool nothing_moves(const struct session_machine *session, const struct se
 }
 
 static int take_welcome(struct session_machine *session, const struct session_input *input,
-                        struct session_effects *effects, struct error *error)
-{
+                        struct session_effects *effects, struct error *error) {
 	const struct session_welcome *welcome = &input->welcome;
 	struct plan plan = { .verdicts = welcome->verdicts, .n_verdicts = welcome->n_verdicts, .head = welcome->at };
 	struct session_change change = { .undo_to = welcome->at };
@@ -455,8 +382,9 @@ static int take_welcome(struct session_machine *session, const struct session_in
 	session->next_heads.leader = welcome->at;
 	session->welcoming = true;
 	session->send_from = first_unknown(welcome);
-	change.base = welcome->image ? SESSION_BASE_IMAGE :
-	              nothing_moves(session, welcome) ? SESSION_BASE_PRESENT : SESSION_BASE_UNDO;
+	change.base = welcome->image                    ? SESSION_BASE_IMAGE
+	              : nothing_moves(session, welcome) ? SESSION_BASE_PRESENT
+	                                                : SESSION_BASE_UNDO;
 	change.head = plan_head(session, &plan);
 	trace(session, effects, "welcome: %s at %s, %zu replayed, %zu left", welcome->image ? "an image" : "resume",
 	      print(at, welcome->at), session->replay.n, session->n_left);
@@ -467,8 +395,7 @@ static int take_welcome(struct session_machine *session, const struct session_in
 /* ---- the end of a change ------------------------------------------------------ */
 
 /* pending becomes: the kept ones, then the replayed ones. */
-static void adopt_plan(struct session_machine *session, const struct session_input *input)
-{
+static void adopt_plan(struct session_machine *session, const struct session_input *input) {
 	struct pending_list *pending = &session->pending;
 
 	for (size_t i = 0; i < session->replay.n; i++) {
@@ -478,17 +405,15 @@ static void adopt_plan(struct session_machine *session, const struct session_inp
 	pending->n = session->n_kept + session->replay.n - session->n_arrived;
 	pending->first += session->n_arrived;
 	session->heads = session->next_heads;
-	session->local_head = pending->n > 0 ? pending_at(pending, pending->n - 1)->entry.at : session->heads.leader;
+	session->local_head = pending->n > 0 ? pending_list_at(pending, pending->n - 1)->entry.at : session->heads.leader;
 }
 
 /* Refused ones left from among the greeted, so the mark moves with them. */
-static size_t count_left_before(const struct session_machine *session, size_t mark)
-{
+static size_t count_left_before(const struct session_machine *session, size_t mark) {
 	return session->n_left < mark ? mark - session->n_left : 0;
 }
 
-static void go_live(struct session_machine *session, struct session_effects *effects)
-{
+static void go_live(struct session_machine *session, struct session_effects *effects) {
 	size_t first = count_left_before(session, session->send_from);
 	struct session_effect *effect;
 
@@ -502,16 +427,14 @@ static void go_live(struct session_machine *session, struct session_effects *eff
 }
 
 /* The state cannot go on from where it is: another hello, as soon as there is a leader. */
-static void ask_for_image(struct session_machine *session, struct session_effects *effects)
-{
+static void ask_for_image(struct session_machine *session, struct session_effects *effects) {
 	session->want_image = true;
 	if (session->link != SESSION_DETACHED)
 		say_hello(session, effects);
 }
 
 static void complete_change(struct session_machine *session, const struct session_input *input,
-                            struct session_effects *effects)
-{
+                            struct session_effects *effects) {
 	adopt_plan(session, input);
 	effect_add(effects, SESSION_MOVED);
 	if (input->outcome == SESSION_DIFFERS) {
@@ -526,8 +449,7 @@ static void complete_change(struct session_machine *session, const struct sessio
 }
 
 static void take_changed(struct session_machine *session, const struct session_input *input,
-                         struct session_effects *effects)
-{
+                         struct session_effects *effects) {
 	/* The welcome is used up, unless it is to be given again. LOST has set the count to 0. */
 	if (session->welcoming && input->outcome != SESSION_FAILED && session->n_hellos > 0)
 		session->n_hellos--;
@@ -551,8 +473,7 @@ static void take_changed(struct session_machine *session, const struct session_i
 /* ---- the door ---------------------------------------------------------------- */
 
 static int take_idle(struct session_machine *session, const struct session_input *input,
-                     struct session_effects *effects, struct error *error)
-{
+                     struct session_effects *effects, struct error *error) {
 	switch (input->kind) {
 	case SESSION_COMMIT:
 		return take_commit(session, input, effects, error);
@@ -574,8 +495,7 @@ static int take_idle(struct session_machine *session, const struct session_input
 }
 
 int session_step(struct session_machine *session, const struct session_input *input,
-                 struct session_effects *ret_effects, struct error *error)
-{
+                 struct session_effects *ret_effects, struct error *error) {
 	int r = 0;
 
 	ret_effects->n = 0;

@@ -29,6 +29,8 @@
 #include "base/error.h"
 #include "model/event.h"
 #include "model/merge.h"
+#include "model/pending_list.h"
+#include "model/trace.h"
 
 #define SESSION_LATER 1 /* not taken: an answer is outstanding; give the same input again later */
 
@@ -134,17 +136,11 @@ struct session_effect {
 };
 
 #define SESSION_EFFECTS_MAX 4u
-#define TRACE_BYTES_MAX 200u
 
 struct session_effects {
 	struct session_effect list[SESSION_EFFECTS_MAX];
 	unsigned n;
 	char trace[TRACE_BYTES_MAX]; /* one sentence on what was decided, when session->tracing */
-};
-
-struct pending_list {
-	struct pending *items; /* owned; the list is items[first .. first + n) */
-	size_t first, n, allocated;
 };
 
 struct session_machine {

@@ -30,7 +30,10 @@ static void add(struct chain *chain, char letter, struct position position, char
 	struct entry *entry = &chain->entries[chain->n++];
 
 	must(chain->n <= CHAIN_MAX);
-	*entry = (struct entry){ .id = id_of(letter), .at = position, .unit = id_of(unit), .unit_count = 1,
+	*entry = (struct entry){ .id = id_of(letter),
+		                     .at = position,
+		                     .unit = id_of(unit),
+		                     .unit_count = 1,
 		                     .client_only = position_is_client_only(position) };
 	entry->content.bytes[0] = (unsigned char)letter;
 }

@@ -21,9 +21,9 @@ void fake_entry(struct entry *ret, const struct fake_event *events, unsigned num
 	const struct fake_event *event = &events[number];
 
 	*ret = (struct entry){ .at = at,
-	                       .unit_index = number - event->unit_first,
-	                       .unit_count = event->unit_count,
-	                       .client_only = event->operation == FAKE_LOOK };
+		                   .unit_index = number - event->unit_first,
+		                   .unit_count = event->unit_count,
+		                   .client_only = event->operation == FAKE_LOOK };
 	set_id(&ret->id, number);
 	set_id(&ret->unit, event->unit_first);
 	memcpy(ret->content.bytes, ret->id.bytes, sizeof(ret->id.bytes));

@@ -51,7 +51,7 @@ static const struct leader_effect *expect_effects(const enum leader_effect_kind 
 }
 
 /* The effects of the newest step, exactly; the last of them is returned. */
-#define EXPECT(...) \
+#define EXPECT(...)                                            \
 	expect_effects((enum leader_effect_kind[]){ __VA_ARGS__ }, \
 	               sizeof((enum leader_effect_kind[]){ __VA_ARGS__ }) / sizeof(enum leader_effect_kind))
 
@@ -292,7 +292,8 @@ static void the_backends_refusal_takes_events_out_of_the_log(void **state) {
 	struct event_id refused = id_of('a');
 
 	stands_at("e2", "e4");
-	gives((struct leader_input){ .kind = LEADER_REFUSAL, .refused = &refused, .n_refused = 1, .refused_first = at("e3") });
+	gives((struct leader_input){
+		.kind = LEADER_REFUSAL, .refused = &refused, .n_refused = 1, .refused_first = at("e3") });
 	assert_true(position_equal(EXPECT(LEADER_BEGIN, LEADER_UNDO)->from, at("e3")));
 	gives((struct leader_input){ .kind = LEADER_UNDONE, .head = at("e2") });
 	EXPECT(LEADER_TAKE_DISPLACED);
@@ -307,8 +308,9 @@ static void a_refusal_of_what_is_not_pending_is_wrong(void **state) {
 	struct event_id refused = id_of('a');
 
 	stands_at("e2", "e4");
-	assert_int_equal(give((struct leader_input){ .kind = LEADER_REFUSAL, .refused = &refused, .n_refused = 1,
-	                                             .refused_first = at("e2") }), ERROR_PROTOCOL);
+	assert_int_equal(give((struct leader_input){
+						 .kind = LEADER_REFUSAL, .refused = &refused, .n_refused = 1, .refused_first = at("e2") }),
+	                 ERROR_PROTOCOL);
 	assert_string_equal(error.text, "the backend refused e2, which is not pending");
 }
 

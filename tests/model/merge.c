@@ -38,7 +38,8 @@ static void set(struct setting *setting, const char *upstream, const char *pendi
 			setting->incoming[i].pending_at = own.entries[k].at;
 		}
 	}
-	setting->view = (struct merge_view){ .upstream_head = at(upstream), .pending = setting->pending, .n_pending = own.n };
+	setting->view =
+		(struct merge_view){ .upstream_head = at(upstream), .pending = setting->pending, .n_pending = own.n };
 	setting->view.local_head = own.n > 0 ? own.entries[own.n - 1].at : at(upstream);
 	setting->payload.events = setting->incoming;
 	setting->payload.n_events = theirs.n;
@@ -68,7 +69,8 @@ static void expect_advance(struct setting *setting, size_t n_confirmed, const ch
 	assert_true(position_equal(setting->result.upstream_head, at(upstream)));
 }
 
-static void expect_rebase(struct setting *setting, const char *undo_to, size_t n_confirmed, size_t n_left, size_t n_kept) {
+static void expect_rebase(struct setting *setting, const char *undo_to, size_t n_confirmed, size_t n_left,
+                          size_t n_kept) {
 	merges(setting);
 	assert_int_equal(setting->result.kind, MERGE_REBASE);
 	assert_true(position_equal(setting->result.undo_to, at(undo_to)));

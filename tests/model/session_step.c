@@ -64,8 +64,9 @@ static struct session_heads heads(const char *backend) {
 static int welcome(const char *resume, bool image, const enum session_verdict *verdicts, size_t n) {
 	struct session_input input = { .kind = SESSION_WELCOME };
 
-	input.welcome = (struct session_welcome){ .image = image, .at = at(resume), .heads = heads("e0"),
-		                                      .verdicts = verdicts, .n_verdicts = n };
+	input.welcome = (struct session_welcome){
+		.image = image, .at = at(resume), .heads = heads("e0"), .verdicts = verdicts, .n_verdicts = n
+	};
 	return give(input);
 }
 
@@ -74,8 +75,8 @@ static const struct session_change *expect_change(unsigned i) {
 }
 
 static void changed(enum session_outcome outcome, const bool *suspended) {
-	assert_int_equal(give((struct session_input){ .kind = SESSION_CHANGED, .outcome = outcome, .suspended = suspended }),
-	                 0);
+	assert_int_equal(
+		give((struct session_input){ .kind = SESSION_CHANGED, .outcome = outcome, .suspended = suspended }), 0);
 }
 
 static void goes_live_at(const char *image) {
@@ -107,8 +108,10 @@ static int feed(const char *back_to, const char *events, const char *refused_let
 	input.feed.heads = heads("e0");
 	input.feed.payload = (struct payload){ .kind = back_to != NULL ? PAYLOAD_REBASE : PAYLOAD_ADVANCE,
 		                                   .back_to = back_to != NULL ? at(back_to) : POSITION_ROOT,
-		                                   .events = incoming, .n_events = chain.n,
-		                                   .refused = refused, .n_refused = strlen(refused_letters) };
+		                                   .events = incoming,
+		                                   .n_events = chain.n,
+		                                   .refused = refused,
+		                                   .n_refused = strlen(refused_letters) };
 	return give(input);
 }
 
@@ -361,8 +364,7 @@ static void the_bound_on_pending_events_is_an_error_value(void **state) {
 	for (unsigned i = 0; i < SESSION_PENDING_EVENTS_MAX; i++) {
 		memcpy(chain.entries[0].id.bytes + 1, &i, sizeof(i));
 		chain.entries[0].unit = chain.entries[0].id;
-		assert_int_equal(
-			give((struct session_input){ .kind = SESSION_COMMIT, .unit = chain.entries, .n_unit = 1 }), 0);
+		assert_int_equal(give((struct session_input){ .kind = SESSION_COMMIT, .unit = chain.entries, .n_unit = 1 }), 0);
 		assert_int_equal(give((struct session_input){ .kind = SESSION_APPLIED }), 0);
 	}
 	assert_int_equal(give((struct session_input){ .kind = SESSION_COMMIT, .unit = chain.entries, .n_unit = 1 }),

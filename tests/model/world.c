@@ -10,8 +10,8 @@
 #define HEAL_ROUNDS_MAX 2000u
 
 const char *const fault_names[FAULTS] = {
-	"lost connection", "leader killed",  "session killed",  "lost answer",    "leader effect failed",
-	"session effect failed", "sync failed", "journal trimmed", "digest differs", "refused by the backend",
+	"lost connection",       "leader killed", "session killed",  "lost answer",    "leader effect failed",
+	"session effect failed", "sync failed",   "journal trimmed", "digest differs", "refused by the backend",
 };
 
 bool world_strikes(struct world *world, enum fault fault) {
@@ -82,8 +82,9 @@ static struct device *device_of(struct world *world, const struct world_session 
 static struct session_heads heads_of(const struct device *device) {
 	const struct fake_log *log = &device->log_durable;
 
-	return (struct session_heads){ .backend = log->upstream_head, .final = log->upstream_head,
-		                           .generation = log->generation, .has_backend = true };
+	return (struct session_heads){
+		.backend = log->upstream_head, .final = log->upstream_head, .generation = log->generation, .has_backend = true
+	};
 }
 
 static bool holds(const struct fake_log *log, struct position at, uint64_t hash) {
@@ -225,8 +226,10 @@ static void take_feed(struct world *world, struct world_session *session, const 
 static void take_welcome(struct world *world, struct world_session *session, const struct message *message) {
 	struct session_input input = { .kind = SESSION_WELCOME };
 
-	input.welcome = (struct session_welcome){ .image = message->image, .at = message->resume,
-		                                      .heads = message->heads, .verdicts = message->verdicts,
+	input.welcome = (struct session_welcome){ .image = message->image,
+		                                      .at = message->resume,
+		                                      .heads = message->heads,
+		                                      .verdicts = message->verdicts,
 		                                      .n_verdicts = message->n_events };
 	world_session_step(world, session, &input, message);
 }
@@ -259,7 +262,9 @@ static void commit(struct world *world, struct world_session *session) {
 			.operation = client_only ? FAKE_LOOK : (enum fake_operation)chance_below(&world->chance, FAKE_LOOK),
 			.key = (unsigned)chance_below(&world->chance, FAKE_KEYS),
 			.session = (unsigned)(session - world->sessions),
-			.unit_first = first, .unit_count = count };
+			.unit_first = first,
+			.unit_count = count
+		};
 	world->n_events += count;
 	for (unsigned i = 0; i < count; i++)
 		fake_entry(&unit[i], world->events, first + i, POSITION_ROOT);
@@ -290,7 +295,8 @@ void world_settle_accounts(struct world *world, const struct device *device) {
 
 	for (unsigned event = 0; event < world->n_events; event++) {
 		unsigned session = world->events[event].session;
-		bool held = verdict_on(&device->log_durable, event) != VERDICT_UNKNOWN || world->sessions[session].pending[event];
+		bool held =
+			verdict_on(&device->log_durable, event) != VERDICT_UNKNOWN || world->sessions[session].pending[event];
 
 		if (session < first || session >= first + SESSIONS_PER_DEVICE)
 			continue;
@@ -413,16 +419,24 @@ void world_step(struct world *world) {
 
 	world->steps++;
 	switch (chance_below(&world->chance, 16)) {
-	case 0: case 1: case 2: case 3:
+	case 0:
+	case 1:
+	case 2:
+	case 3:
 		commit(world, session);
 		break;
-	case 4: case 5: case 6:
+	case 4:
+	case 5:
+	case 6:
 		leader_reads(world, session);
 		break;
-	case 7: case 8:
+	case 7:
+	case 8:
 		feed(world, session);
 		break;
-	case 9: case 10: case 11:
+	case 9:
+	case 10:
+	case 11:
 		if (!session->paused)
 			session_reads(world, session);
 		break;

@@ -152,8 +152,7 @@ static bool perform(struct world *world, struct device *device, const struct lea
 		*answer = (struct leader_input){ .kind = LEADER_ADMITTED };
 		if (world_strikes(world, FAULT_LEADER_FAILED))
 			answer->outcome = LEADER_FAILED;
-		else if (effect->refused_by_backend ||
-		         !fake_apply(&device->state, world->events, effect->unit, effect->n_unit))
+		else if (effect->refused_by_backend || !fake_apply(&device->state, world->events, effect->unit, effect->n_unit))
 			answer->outcome = LEADER_REFUSED;
 		return true;
 	case LEADER_APPEND:
