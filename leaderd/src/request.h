@@ -1,0 +1,29 @@
+#ifndef LEADERD_REQUEST_H
+#define LEADERD_REQUEST_H
+
+/*
+ * Requests: administration. Each is answered by a response with its number; what
+ * fails is the response's code, never the connection's end.
+ */
+
+#include "base/error.h"
+#include "proto/wire.h"
+
+struct leader;
+struct peer;
+
+/* A negative code (no memory for the answer) ends the connection. */
+int request_take(struct peer *peer, const Leaderd__Request *request, struct error *error);
+
+/* Sends a response that holds nothing but a code. */
+int request_answer_error(struct peer *peer, uint64_t number, const struct error *why, struct error *error);
+int request_answer(struct peer *peer, Leaderd__Response *response, struct error *error);
+
+/* request_refused.c */
+int request_refused_list(struct peer *peer, struct leader *leader, const Leaderd__Request *request,
+                         struct error *error);
+int request_refused_drop(struct leader *leader, const Leaderd__Request *request, struct error *error);
+int request_refused_retry(struct leader *leader, const Leaderd__Request *request, struct error *error);
+int request_lookup(struct peer *peer, struct leader *leader, const Leaderd__Request *request, struct error *error);
+
+#endif
