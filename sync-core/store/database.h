@@ -3,8 +3,9 @@
 
 /*
  * An SQLite connection as leaderd uses it: defensive, trusted_schema off,
- * no symbolic links, mode 0600, foreign keys on, secure_delete off; and the one
- * place where SQLite's result codes become ours.
+ * mode 0600, foreign keys on, secure_delete off, no strings in double quotes; the
+ * file itself is no symbolic link. And the one place where SQLite's result codes
+ * become ours.
  */
 
 #include <sqlite3.h>

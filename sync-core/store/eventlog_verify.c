@@ -41,8 +41,6 @@ static int check_unit(struct walk *walk, const struct event *event, struct error
 	struct unit_seen *seen = &walk->units[entry->client_only];
 	bool same = event_id_equal(&seen->id, &entry->unit);
 
-	if ((entry->unit_index == 0) != event_id_equal(&entry->id, &entry->unit))
-		return contradiction(error, event, "has a unit that does not bear its first event's id");
 	if (same && entry->unit_index == seen->index + 1 && entry->unit_count != seen->count)
 		return contradiction(error, event, "gives its unit another size than the event before it");
 	/* A backend may confirm a unit twice: then it begins again. */

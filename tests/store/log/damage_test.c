@@ -156,7 +156,6 @@ static void flip_everywhere(struct specimen *specimen, uint8_t *data, size_t n_b
 		size_t in_block = n_bytes - block < BLOCK_BYTES ? n_bytes - block : BLOCK_BYTES;
 
 		for (unsigned i = 0; i < FLIPS_PER_BLOCK; i++) {
-			/* The first block is header and definitions: every byte of it once in some run. */
 			size_t at = block + chance_below(&chance, in_block);
 			uint8_t bit = (uint8_t)(1u << chance_below(&chance, 8));
 

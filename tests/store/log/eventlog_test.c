@@ -27,7 +27,7 @@ static void a_new_log_is_empty_and_has_a_client_id(void **state) {
 }
 
 static void an_absent_log_is_not_made_unless_asked_for(void **state) {
-	struct eventlog_options options = { .path = "/tmp/leaderd-no-such-folder/eventlog.db" };
+	struct eventlog_options options = { .path = "/no-such-folder/eventlog.db" };
 	struct eventlog *log = NULL;
 	struct error error = { 0 };
 

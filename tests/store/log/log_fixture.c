@@ -14,7 +14,7 @@
 /* -- Files -- */
 
 void place_make(struct place *place) {
-	strcpy(place->folder, "/tmp/leaderd-log-XXXXXX");
+	strcpy(place->folder, P_tmpdir "/leaderd-log-XXXXXX");
 	assert_non_null(mkdtemp(place->folder));
 	snprintf(place->path, sizeof(place->path), "%s/eventlog.db", place->folder);
 	snprintf(place->wal, sizeof(place->wal), "%s/eventlog.db-wal", place->folder);

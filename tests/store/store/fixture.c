@@ -65,6 +65,28 @@ void place_remove(struct place *place) {
 	assert_int_equal(rmdir(place->folder), 0);
 }
 
+void place_copy(const struct place *from, struct place *ret) {
+	DIR *folder = opendir(from->folder);
+	struct dirent *entry;
+
+	place_make(ret);
+	assert_non_null(folder);
+	while ((entry = readdir(folder))) {
+		char old[sizeof(from->folder) + sizeof(entry->d_name) + 1], new[sizeof(old)];
+		uint8_t *data;
+		size_t n;
+
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(old, sizeof(old), "%s/%s", from->folder, entry->d_name);
+		snprintf(new, sizeof(new), "%s/%s", ret->folder, entry->d_name);
+		data = read_file(old, &n);
+		write_file(new, data, n);
+		free(data);
+	}
+	closedir(folder);
+}
+
 bool exists(const char *path) {
 	return access(path, F_OK) == 0;
 }

@@ -27,6 +27,7 @@ struct place {
 	char log[96], state[96], state_wal[96], new_state[96];
 };
 void place_make(struct place *place);
+void place_copy(const struct place *from, struct place *ret); /* a new place with the files of another */
 void place_remove(struct place *place); /* with everything in it */
 
 struct position synced(uint64_t global);
