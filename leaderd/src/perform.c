@@ -12,40 +12,10 @@
 #include "base/must.h"
 #include "leaderd/src/leader.h"
 #include "leaderd/src/peer.h"
-
-/* What the machine waits for after the effects of one step. */
-struct answer {
-	bool due;
-	struct leader_input input;
-};
-
-static void answer(struct answer *ret, enum leader_input_kind kind, enum leader_outcome outcome) {
-	must(!ret->due);
-	*ret = (struct answer){ .due = true, .input = { .kind = kind, .outcome = outcome } };
-}
-
-static bool failed(const struct leader *leader) {
-	return leader->step.failure.code != 0;
-}
-
-/* The first failure of a step is the one that is told. */
-static void note(struct leader *leader, int r, const struct error *why) {
-	if (r < 0 && !failed(leader))
-		leader->step.failure = *why;
-}
-
-static enum leader_outcome outcome_of(const struct leader *leader) {
-	return failed(leader) ? LEADER_FAILED : LEADER_DONE;
-}
-
-static void drop_displaced(struct step *step) {
-	for (size_t i = 0; i < step->n_displaced; i++)
-		event_destroy(step->displaced[i]);
-	step->n_displaced = step->displaced_at = 0;
-}
+#include "leaderd/src/perform_upstream.h"
 
 void step_finish(struct step *step) {
-	drop_displaced(step);
+	step_drop_displaced(step);
 	free(step->displaced);
 	free(step->displaced_entries);
 	*step = (struct step){ 0 };
@@ -253,144 +223,6 @@ static void tell(struct leader *leader, const struct leader_effect *effect) {
 	leader_told(leader, effect->rebased, effect->from);
 }
 
-/* ---- upstream: undo, apply, replay ------------------------------------------------------ */
-
-/* The newest row before `from`. */
-static int find_before(struct leader *leader, struct position from, struct position *ret, struct error *error) {
-	const struct eventlog_query query = {
-		.after = from, .reverse = true, .include_client_only = true, .n_max = 1, .bytes_max = 1,
-	};
-	struct event *event = NULL;
-	size_t n = 0;
-	int r = eventlog_read(leader->store->log, &query, &event, &n, NULL, error);
-
-	if (r < 0)
-		return r;
-	*ret = n == 0 ? POSITION_ROOT : event->entry.at;
-	event_destroy(event);
-	return 0;
-}
-
-/* What the journal no longer covers is undone by making the state anew from the
- * log, in which the displaced events no longer stand. */
-static int undo_state(struct leader *leader, struct position to, struct error *error) {
-	struct state *state = leader->store->state;
-	int r = state_undo(state, to, error);
-
-	if (r != STATE_BEYOND_JOURNAL)
-		return r;
-	state_rollback(state);
-	r = store_rebuild(leader->store, false, error);
-	leader_watch_state(leader);
-	return r < 0 ? r : state_begin(leader->store->state, error);
-}
-
-static void undo(struct leader *leader, struct position from, struct answer *ret) {
-	struct position to = POSITION_ROOT;
-	struct error why = { 0 };
-	int r = 0;
-
-	if (!failed(leader)) {
-		r = find_before(leader, from, &to, &why);
-		if (r == 0)
-			r = eventlog_displace(leader->store->log, to, &why);
-		if (r == 0)
-			r = undo_state(leader, to, &why);
-	}
-	note(leader, r, &why);
-	answer(ret, LEADER_UNDONE, outcome_of(leader));
-	ret->input.head = to;
-}
-
-/* Confirmed events are never refused: what does not apply is void. */
-static int apply_confirmed_unit(struct leader *leader, struct event *const *events, size_t n, struct error *error) {
-	struct eventlog *log = leader->store->log;
-	struct eventlog_status status;
-
-	eventlog_status(log, &status);
-	for (size_t i = 0; i < n; i++) {
-		events[i]->generation = status.generation;
-		eventlog_hashes(log, i == 0 ? NULL : events[i - 1], events[i]);
-	}
-	int r = store_apply_confirmed(leader->store, events, n, error);
-	for (size_t i = 0; r == 0 && i < n; i++)
-		r = eventlog_append(log, events[i], error);
-	return r;
-}
-
-static void apply_incoming(struct leader *leader, const struct leader_effect *effect, struct answer *ret) {
-	const struct step_upstream *upstream = leader->step.upstream;
-	size_t at = effect->first, end = effect->first + effect->n;
-	struct error why = { 0 };
-
-	while (!failed(leader) && at < end) {
-		size_t n = upstream->events[at]->entry.unit_count;
-
-		if (n > end - at)
-			n = end - at;
-		note(leader, apply_confirmed_unit(leader, upstream->events + at, n, &why), &why);
-		at += n;
-	}
-	answer(ret, LEADER_APPLIED, outcome_of(leader));
-}
-
-/* They stand in the log as they are; the adapter's notes on them are new. */
-static int confirm(struct leader *leader, const struct leader_effect *effect, struct error *error) {
-	int r = 0;
-
-	for (size_t i = effect->first; r == 0 && i < effect->first + effect->n; i++) {
-		const struct event *event = leader->step.upstream->events[i];
-
-		if (event->sync_metadata)
-			r = eventlog_set_sync_metadata(leader->store->log, event->entry.at, event->sync_metadata,
-			                               event->sync_metadata_bytes, error);
-	}
-	return r;
-}
-
-static int set_upstream(struct leader *leader, struct position head, struct error *error) {
-	const struct step_upstream *upstream = leader->step.upstream;
-	struct event *event;
-	int r = eventlog_get(leader->store->log, head, &event, error);
-
-	if (r < 0)
-		return r;
-	r = eventlog_set_upstream(leader->store->log, head, &event->chain_hash, upstream->cursor, upstream->cursor_bytes,
-	                          error);
-	event_destroy(event);
-	return r;
-}
-
-/* Units are taken whole: room for the largest one. */
-static int allocate_displaced(struct step *step, struct error *error) {
-	if (!step->displaced)
-		step->displaced = calloc(UNIT_EVENTS_MAX, sizeof(struct event *));
-	if (!step->displaced_entries)
-		step->displaced_entries = calloc(UNIT_EVENTS_MAX, sizeof(*step->displaced_entries));
-	return step->displaced && step->displaced_entries ? 0 : error_no_memory(error);
-}
-
-static void take_displaced(struct leader *leader, struct answer *ret) {
-	struct step *step = &leader->step;
-	struct error why = { 0 };
-	size_t n = 0;
-	int r = 0;
-
-	drop_displaced(step);
-	if (!failed(leader)) {
-		r = allocate_displaced(step, &why);
-		if (r == 0)
-			r = eventlog_take_displaced(leader->store->log, step->displaced, UNIT_EVENTS_MAX, &n, &why);
-	}
-	note(leader, r, &why);
-	step->n_displaced = r == 0 ? n : 0;
-	for (size_t i = 0; i < step->n_displaced; i++)
-		step->displaced_entries[i] = step->displaced[i]->entry;
-	answer(ret, LEADER_DISPLACED, outcome_of(leader));
-	ret->input.unit = step->displaced_entries;
-	ret->input.n_unit = step->n_displaced;
-}
-
 /* ---- the door ------------------------------------------------------------------------------ */
 
 static void perform_effect(struct leader *leader, const struct leader_effect *effect, struct answer *ret) {
@@ -423,19 +255,28 @@ static void perform_effect(struct leader *leader, const struct leader_effect *ef
 		abandon(leader);
 		break;
 	case LEADER_UNDO:
-		undo(leader, effect->from, ret);
+		perform_undo(leader, effect->from, ret);
 		break;
 	case LEADER_APPLY:
-		apply_incoming(leader, effect, ret);
+		perform_apply(leader, effect, ret);
+		break;
+	case LEADER_STAGE:
+		perform_stage(leader, ret);
+		break;
+	case LEADER_DROP_STAGED:
+		perform_drop_staged(leader);
+		break;
+	case LEADER_APPLY_STAGED:
+		perform_apply_staged(leader, ret);
 		break;
 	case LEADER_CONFIRM:
-		r = failed(leader) ? 0 : confirm(leader, effect, &why);
+		r = failed(leader) ? 0 : perform_confirm(leader, effect, &why);
 		break;
 	case LEADER_SET_UPSTREAM:
-		r = failed(leader) ? 0 : set_upstream(leader, effect->head, &why);
+		r = failed(leader) ? 0 : perform_set_upstream(leader, effect->head, &why);
 		break;
 	case LEADER_TAKE_DISPLACED:
-		take_displaced(leader, ret);
+		perform_take_displaced(leader, ret);
 		break;
 	case LEADER_TELL:
 		tell(leader, effect);

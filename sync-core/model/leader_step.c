@@ -20,7 +20,7 @@ static const char *const state_names[] = {
 	[LEADER_APPLYING] = "applying",   [LEADER_TAKING] = "taking",
 	[LEADER_REPLAYING] = "replaying", [LEADER_LOGGING] = "logging",
 	[LEADER_SETTLING] = "settling",   [LEADER_CATCHING_UP] = "catching up",
-	[LEADER_STOPPED] = "stopped",
+	[LEADER_STAGING] = "staging",     [LEADER_STOPPED] = "stopped",
 };
 
 const char *leader_state_name(enum leader_state state) {
@@ -37,9 +37,9 @@ static struct leader_effect *effect_add(struct leader_effects *effects, enum lea
 }
 
 /* The arguments are looked at only when someone listens. */
-#define trace(leader, effects, ...) \
-	do { \
-		if ((leader)->tracing) \
+#define trace(leader, effects, ...)                     \
+	do {                                                \
+		if ((leader)->tracing)                          \
 			trace_write((effects)->trace, __VA_ARGS__); \
 	} while (0)
 
@@ -54,8 +54,9 @@ static const char *print(char text[POSITION_TEXT_BYTES], struct position at) {
 
 /* From each state, the states that one step may lead to. */
 static const unsigned moves[] = {
-	[LEADER_IDLE] =
-		TO(LEADER_IDLE) | TO(LEADER_ADMITTING) | TO(LEADER_GROUP) | TO(LEADER_UNDOING) | TO(LEADER_APPLYING),
+	[LEADER_IDLE] = TO(LEADER_IDLE) | TO(LEADER_ADMITTING) | TO(LEADER_GROUP) | TO(LEADER_UNDOING) |
+	                TO(LEADER_APPLYING) | TO(LEADER_STAGING),
+	[LEADER_STAGING] = TO(LEADER_IDLE) | TO(LEADER_UNDOING),
 	[LEADER_ADMITTING] = TO(LEADER_GROUP) | TO(LEADER_IDLE),
 	[LEADER_GROUP] = TO(LEADER_GROUP) | TO(LEADER_ADMITTING) | TO(LEADER_LOGGING) | TO(LEADER_IDLE),
 	[LEADER_UNDOING] = TO(LEADER_APPLYING) | TO(LEADER_TAKING) | TO(LEADER_IDLE),
@@ -73,8 +74,9 @@ static void check_invariants(const struct leader_machine *leader, enum leader_st
 	must(position_compare(leader->upstream_head, leader->head) <= 0);
 	must(leader->has_backend || position_is_root(leader->upstream_head) || leader->upstream_head.client == 0);
 	must(leader->generation >= generation);
-	must(leader->begun == (leader->state != LEADER_IDLE && leader->state != LEADER_STOPPED &&
-	                       leader->state != LEADER_SETTLING && leader->state != LEADER_CATCHING_UP));
+	must(leader->begun ==
+	     (leader->state != LEADER_IDLE && leader->state != LEADER_STOPPED && leader->state != LEADER_STAGING &&
+	      leader->state != LEADER_SETTLING && leader->state != LEADER_CATCHING_UP));
 	must(leader->unit_at <= leader->n_unit);
 }
 
@@ -116,7 +118,7 @@ static int keep_units(struct leader_machine *leader, const struct leader_input *
 static void reset_step(struct leader_machine *leader) {
 	leader->state = LEADER_IDLE;
 	leader->begun = false;
-	leader->rebased = false;
+	leader->rebased = leader->apply_staged = leader->more = false;
 	leader->next_head = leader->head;
 	leader->next_upstream = leader->upstream_head;
 	leader->events = NULL;
@@ -223,6 +225,11 @@ static void take_admitted(struct leader_machine *leader, const struct leader_inp
 static void apply_incoming(struct leader_machine *leader, struct leader_effects *effects) {
 	struct leader_effect *effect;
 
+	leader->state = LEADER_APPLYING;
+	if (leader->apply_staged) {
+		effect_add(effects, LEADER_APPLY_STAGED);
+		return;
+	}
 	if (leader->n_confirmed > 0) {
 		effect = effect_add(effects, LEADER_CONFIRM);
 		effect->n = leader->n_confirmed;
@@ -230,7 +237,6 @@ static void apply_incoming(struct leader_machine *leader, struct leader_effects 
 	effect = effect_add(effects, LEADER_APPLY);
 	effect->first = leader->n_confirmed;
 	effect->n = leader->n_events - leader->n_confirmed;
-	leader->state = LEADER_APPLYING;
 }
 
 static void undo_from(struct leader_machine *leader, struct position from, struct leader_effects *effects) {
@@ -239,11 +245,67 @@ static void undo_from(struct leader_machine *leader, struct position from, struc
 	effect_add(effects, LEADER_UNDO)->from = from;
 }
 
-static int take_page(struct leader_machine *leader, const struct leader_input *input, struct leader_effects *effects,
-                     struct error *error) {
+static struct merge_view view_of(const struct leader_machine *leader, const struct leader_input *input) {
+	const struct leader_staging *staged = &leader->staged;
 	struct merge_view view = { .upstream_head = leader->upstream_head,
 		                       .local_head = leader->head,
 		                       .synced_only = true };
+
+	if (staged->active) {
+		view.continues = staged->head;
+		view.n_arrived = staged->n_arrived;
+		view.diverged = true;
+	}
+	if (staged->active ? staged->adopt : input->adopt) /* of the old history nothing is looked at */
+		view.upstream_head = view.local_head =
+			(struct position){ (staged->active ? staged->from : input->adopt_from).global - 1, 0 };
+	return view;
+}
+
+static void rebase_onto_staged(struct leader_machine *leader, struct leader_effects *effects) {
+	char text[POSITION_TEXT_BYTES];
+
+	begin(leader, effects);
+	leader->apply_staged = true;
+	leader->next_upstream = leader->staged.head;
+	undo_from(leader, leader->staged.from, effects);
+	trace(leader, effects, "rebase onto what was staged, to %s", print(text, leader->staged.head));
+}
+
+static void stage(struct leader_machine *leader, const struct leader_input *input, const struct merge_result *merged,
+                  struct leader_effects *effects) {
+	char text[POSITION_TEXT_BYTES];
+
+	leader->next_staged = leader->staged;
+	if (!leader->staged.active)
+		leader->next_staged = (struct leader_staging){ .active = true,
+			                                           .adopt = input->adopt,
+			                                           .from = input->adopt ? input->adopt_from : merged->undo_from };
+	leader->next_staged.head = merged->upstream_head;
+	leader->next_staged.n_arrived = merged->n_left;
+	leader->more = input->more;
+	leader->state = LEADER_STAGING;
+	effect_add(effects, LEADER_STAGE);
+	trace(leader, effects, "a page that differs is staged, to %s", print(text, merged->upstream_head));
+}
+
+static void take_differing_page(struct leader_machine *leader, const struct leader_input *input,
+                                const struct merge_result *merged, struct leader_effects *effects) {
+	bool alone = !leader->staged.active && !input->adopt && !input->more;
+
+	if (alone) {
+		begin(leader, effects);
+		undo_from(leader, merged->undo_from, effects);
+	} else if (input->n_events > 0 || !leader->staged.active) {
+		stage(leader, input, merged, effects);
+	} else if (!input->more) {
+		rebase_onto_staged(leader, effects);
+	}
+}
+
+static int take_page(struct leader_machine *leader, const struct leader_input *input, struct leader_effects *effects,
+                     struct error *error) {
+	struct merge_view view = view_of(leader, input);
 	struct payload payload = { .kind = PAYLOAD_ADVANCE, .events = input->events, .n_events = input->n_events };
 	struct merge_result merged;
 	char text[POSITION_TEXT_BYTES];
@@ -254,18 +316,34 @@ static int take_page(struct leader_machine *leader, const struct leader_input *i
 	r = merge(&view, &payload, &merged, error);
 	if (r < 0)
 		return r;
-	begin(leader, effects);
 	leader->events = input->events;
 	leader->n_events = input->n_events;
 	leader->n_confirmed = merged.n_confirmed;
 	leader->next_upstream = merged.upstream_head;
-	if (merged.kind == MERGE_REBASE)
-		undo_from(leader, merged.undo_from, effects);
-	else
-		apply_incoming(leader, effects);
 	trace(leader, effects, "%s to %s: %zu confirmed, %zu new", merged.kind == MERGE_REBASE ? "rebase" : "advance",
 	      print(text, merged.upstream_head), merged.n_confirmed, input->n_events - merged.n_confirmed);
+	if (merged.kind == MERGE_REBASE || input->adopt || leader->staged.active) {
+		take_differing_page(leader, input, &merged, effects);
+	} else {
+		begin(leader, effects);
+		apply_incoming(leader, effects);
+	}
 	return 0;
+}
+
+static void take_staged(struct leader_machine *leader, const struct leader_input *input,
+                        struct leader_effects *effects) {
+	if (input->outcome == LEADER_FAILED) {
+		leader->staged = (struct leader_staging){ 0 };
+		abandon(leader, effects);
+		effect_add(effects, LEADER_DROP_STAGED);
+		return;
+	}
+	leader->staged = leader->next_staged;
+	if (leader->more)
+		reset_step(leader);
+	else
+		rebase_onto_staged(leader, effects);
 }
 
 static int take_refusal(struct leader_machine *leader, const struct leader_input *input, struct leader_effects *effects,
@@ -276,6 +354,10 @@ static int take_refusal(struct leader_machine *leader, const struct leader_input
 	if (input->n_refused == 0 || position_compare(input->refused_first, leader->upstream_head) <= 0 ||
 	    position_compare(input->refused_first, leader->head) > 0)
 		return error_set(error, ERROR_PROTOCOL, "the backend refused %s, which is not pending", first);
+	if (leader->staged.active) { /* positions move under it: pulled afresh */
+		leader->staged = (struct leader_staging){ 0 };
+		effect_add(effects, LEADER_DROP_STAGED);
+	}
 	begin(leader, effects);
 	leader->refused = input->refused;
 	leader->n_refused = input->n_refused;
@@ -299,7 +381,7 @@ static void take_undone(struct leader_machine *leader, const struct leader_input
 		return;
 	}
 	leader->next_head = leader->rebased_from = input->head;
-	if (leader->n_events > 0)
+	if (leader->n_events > 0 || leader->apply_staged)
 		apply_incoming(leader, effects);
 	else
 		take_more_displaced(leader, effects);
@@ -307,7 +389,7 @@ static void take_undone(struct leader_machine *leader, const struct leader_input
 }
 
 static void commit_log(struct leader_machine *leader, struct leader_effects *effects) {
-	if (!position_equal(leader->next_upstream, leader->upstream_head))
+	if (leader->apply_staged || !position_equal(leader->next_upstream, leader->upstream_head))
 		effect_add(effects, LEADER_SET_UPSTREAM)->head = leader->next_upstream;
 	effect_add(effects, LEADER_COMMIT_LOG);
 	leader->state = LEADER_LOGGING;
@@ -319,7 +401,9 @@ static void take_applied(struct leader_machine *leader, const struct leader_inpu
 		abandon(leader, effects);
 		return;
 	}
-	if (leader->n_events > leader->n_confirmed)
+	if (leader->apply_staged && position_compare(leader->staged.head, leader->next_head) > 0)
+		leader->next_head = leader->staged.head;
+	else if (!leader->apply_staged && leader->n_events > leader->n_confirmed)
 		leader->next_head = leader->events[leader->n_events - 1].entry.at;
 	if (leader->rebased)
 		take_more_displaced(leader, effects);
@@ -397,6 +481,8 @@ static void take_logged(struct leader_machine *leader, const struct leader_input
 	leader->head = leader->next_head;
 	leader->upstream_head = leader->next_upstream;
 	leader->generation += leader->rebased;
+	if (leader->apply_staged)
+		leader->staged = (struct leader_staging){ 0 };
 	leader->state = LEADER_SETTLING;
 	effect = effect_add(effects, LEADER_COMMIT_STATE);
 	effect->trim_to = leader->has_backend ? leader->upstream_head : leader->head;
@@ -465,9 +551,9 @@ static int take_group(struct leader_machine *leader, const struct leader_input *
 
 /* Which answer each waiting state takes. */
 static const enum leader_input_kind answers[] = {
-	[LEADER_ADMITTING] = LEADER_ADMITTED, [LEADER_UNDOING] = LEADER_UNDONE,        [LEADER_APPLYING] = LEADER_APPLIED,
-	[LEADER_TAKING] = LEADER_DISPLACED,   [LEADER_REPLAYING] = LEADER_ADMITTED,    [LEADER_LOGGING] = LEADER_LOGGED,
-	[LEADER_SETTLING] = LEADER_SETTLED,   [LEADER_CATCHING_UP] = LEADER_CAUGHT_UP,
+	[LEADER_ADMITTING] = LEADER_ADMITTED, [LEADER_UNDOING] = LEADER_UNDONE,   [LEADER_APPLYING] = LEADER_APPLIED,
+	[LEADER_STAGING] = LEADER_STAGED,     [LEADER_TAKING] = LEADER_DISPLACED, [LEADER_REPLAYING] = LEADER_ADMITTED,
+	[LEADER_LOGGING] = LEADER_LOGGED,     [LEADER_SETTLING] = LEADER_SETTLED, [LEADER_CATCHING_UP] = LEADER_CAUGHT_UP,
 };
 
 static int take_answer(struct leader_machine *leader, const struct leader_input *input, struct leader_effects *effects,
@@ -481,6 +567,9 @@ static int take_answer(struct leader_machine *leader, const struct leader_input 
 		return 0;
 	case LEADER_APPLYING:
 		take_applied(leader, input, effects);
+		return 0;
+	case LEADER_STAGING:
+		take_staged(leader, input, effects);
 		return 0;
 	case LEADER_TAKING:
 		return take_displaced(leader, input, effects, error);

@@ -10,6 +10,8 @@
  *   IDLE --PAGE--> APPLYING --APPLIED--> LOGGING                (advance)
  *   IDLE --PAGE--> UNDOING --UNDONE--> APPLYING --APPLIED--> TAKING --DISPLACED--> REPLAYING --ADMITTED-->
  *       ... TAKING ... --> LOGGING                              (rebase)
+ *   IDLE --PAGE, more--> STAGING --STAGED--> IDLE               (it differs: wait for the rest, one rebase)
+ *   IDLE --last PAGE--> STAGING --STAGED--> UNDOING ...         (the staged pages are applied)
  *   IDLE --REFUSAL--> UNDOING --UNDONE--> TAKING ...            (refused by the backend)
  *   any  --sync failed--> STOPPED                               (a restart recovers)
  *
@@ -48,6 +50,7 @@ enum leader_state {
 	LEADER_GROUP,       /* units admitted, group open */
 	LEADER_UNDOING,     /* waits for UNDONE */
 	LEADER_APPLYING,    /* waits for APPLIED */
+	LEADER_STAGING,     /* waits for STAGED */
 	LEADER_TAKING,      /* waits for DISPLACED */
 	LEADER_REPLAYING,   /* waits for ADMITTED */
 	LEADER_LOGGING,     /* waits for LOGGED */
@@ -66,6 +69,7 @@ enum leader_input_kind {
 	LEADER_PAGE,      /* events behind the backend head, pulled */
 	LEADER_UNDONE,    /* answer to UNDO: `head`, or FAILED */
 	LEADER_APPLIED,   /* answer to APPLY: DONE or FAILED */
+	LEADER_STAGED,    /* answer to STAGE: DONE or FAILED */
 	LEADER_DISPLACED, /* answer to TAKE_DISPLACED: whole units in old order, none: no more */
 	LEADER_REFUSAL,   /* the backend refuses events of the log for good */
 	LEADER_BACKEND    /* a backend was attached or detached */
@@ -88,6 +92,9 @@ struct leader_input {
 	size_t n_unit;
 	const struct incoming *events;   /* PAGE: pending_at answered from the log; kept by the shell until IDLE */
 	size_t n_events;
+	bool more;                       /* PAGE: further pages are known to follow */
+	bool adopt;                      /* PAGE: of another history that is to replace ours from adopt_from on */
+	struct position adopt_from;
 	struct position head;            /* UNDONE: the log's head now */
 	struct position refused_first;   /* REFUSAL: position of the first of them */
 	const struct event_id *refused;  /* REFUSAL; kept by the shell until IDLE */
@@ -105,6 +112,9 @@ enum leader_effect_kind {
 	LEADER_ROLL_FORWARD,   /* the events are durable, the state is behind; answer CAUGHT_UP */
 	LEADER_ABANDON,        /* roll both transactions back; the step's inputs may be given again */
 	LEADER_UNDO,           /* displace and undo everything from `from` on; answer UNDONE */
+	LEADER_STAGE,          /* write the page beside the log, in a transaction of its own; answer STAGED */
+	LEADER_DROP_STAGED,    /* the staged pages are of no use any more */
+	LEADER_APPLY_STAGED,   /* materialize and append the staged events behind the head; answer APPLIED */
 	LEADER_APPLY,          /* materialize incoming[first .. first + n) (void if it does not apply) and append; answer APPLIED */
 	LEADER_CONFIRM,        /* incoming[first .. first + n) stand in the log already: they are confirmed */
 	LEADER_SET_UPSTREAM,   /* the backend head is `head`, in this log transaction */
@@ -136,6 +146,14 @@ struct leader_effects {
 	char trace[TRACE_BYTES_MAX]; /* one sentence on what was decided, when leader->tracing */
 };
 
+/* Pages that wait for their successors. */
+struct leader_staging {
+	bool active, adopt;
+	struct position from;  /* the first position that differs */
+	struct position head;  /* the newest staged one */
+	size_t n_arrived;      /* pending events among them */
+};
+
 struct leader_machine {
 	enum leader_state state;
 	bool tracing;
@@ -143,7 +161,9 @@ struct leader_machine {
 	struct position head;          /* newest event of the log, durable */
 	struct position upstream_head; /* confirmed by the backend */
 	uint64_t generation;
+	struct leader_staging staged, next_staged;
 	/* The open step: */
+	bool more, apply_staged;
 	struct position next_head;     /* head as it will be */
 	struct position next_upstream;
 	bool rebased;

@@ -194,12 +194,15 @@ static int unseen_error(struct position back_to, struct error *error) {
 }
 
 int merge(const struct merge_view *view, const struct payload *payload, struct merge_result *ret, struct error *error) {
-	struct walk walk = { .view = view, .payload = payload, .upstream = view->upstream_head };
+	struct walk walk = { .view = view, .payload = payload, .upstream = view->upstream_head, .at = view->n_arrived,
+		                 .diverged = view->diverged };
 	struct merge_result result = { .kind = MERGE_ADVANCE };
 	int r;
 
 	must(position_compare(view->upstream_head, view->local_head) <= 0);
 	must(!view->synced_only || payload->kind == PAYLOAD_ADVANCE);
+	if (!position_is_root(view->continues))
+		walk.upstream = view->continues;
 	r = check_incoming_units(payload, error);
 	if (r < 0)
 		return r;

@@ -50,6 +50,10 @@ struct merge_view {
 	size_t n_pending;
 	bool synced_only; /* leader and backend: client-only events are invisible to the alignment, and what is
 	                     pending are the synced events from upstream_head to local_head */
+	/* A page that goes on where another one left off: the view is the same as then, but */
+	struct position continues; /* behind this position; root: a first page */
+	size_t n_arrived;          /* pending events that arrived in the pages before */
+	bool diverged;             /* they differed already */
 };
 
 enum payload_kind {

@@ -266,7 +266,7 @@ static void trace_feed(const struct session_machine *session, const struct merge
 static int take_feed(struct session_machine *session, const struct session_input *input,
                      struct session_effects *effects, struct error *error) {
 	const struct session_feed *feed = &input->feed;
-	struct merge_view view = { session->heads.leader, session->local_head, NULL, session->pending.n, false };
+	struct merge_view view = { .upstream_head = session->heads.leader, .local_head = session->local_head };
 	struct merge_result merged;
 	struct plan plan = { .payload = &feed->payload };
 	struct session_change change = { 0 };

@@ -80,7 +80,7 @@ static const struct leader_effect *flushes_to_the_end(void) {
 
 static struct incoming incoming[CHAIN_MAX];
 
-static int page(const char *events, const char *pending) {
+static int more_pages(struct leader_input page, const char *events, const char *pending) {
 	struct chain theirs = chain_of(events), own = chain_of(pending);
 
 	for (size_t i = 0; i < theirs.n; i++) {
@@ -92,7 +92,14 @@ static int page(const char *events, const char *pending) {
 			incoming[i].pending_at = own.entries[k].at;
 		}
 	}
-	return give((struct leader_input){ .kind = LEADER_PAGE, .events = incoming, .n_events = theirs.n });
+	page.kind = LEADER_PAGE;
+	page.events = incoming;
+	page.n_events = theirs.n;
+	return give(page);
+}
+
+static int page(const char *events, const char *pending) {
+	return more_pages((struct leader_input){ 0 }, events, pending);
 }
 
 static void displaced(const char *units) {
@@ -267,6 +274,78 @@ static void a_page_that_differs_rebases_what_is_pending(void **state) {
 	assert_true(position_equal(leader.upstream_head, at("e3")));
 }
 
+static void pages_that_differ_are_staged_and_make_one_rebase(void **state) {
+	stands_at("e2", "e5");
+	assert_int_equal(more_pages((struct leader_input){ .more = true }, "a@e3 x@e4", "a@e3 b@e4 c@e5"), 0);
+	EXPECT(LEADER_STAGE);
+	answer(LEADER_STAGED, LEADER_DONE);
+	assert_int_equal(effects.n, 0);
+	assert_true(position_equal(leader.head, at("e5")));
+	/* sessions go on committing */
+	takes("d@e6");
+	flushes_to_the_end();
+	assert_int_equal(more_pages((struct leader_input){ .more = true }, "b@e5 y@e6", "a@e3 b@e4 c@e5 d@e6"), 0);
+	answer(LEADER_STAGED, LEADER_DONE);
+	assert_int_equal(page("z@e7", ""), 0);
+	answer(LEADER_STAGED, LEADER_DONE);
+	assert_true(position_equal(EXPECT(LEADER_BEGIN, LEADER_UNDO)->from, at("e4")));
+	gives((struct leader_input){ .kind = LEADER_UNDONE, .head = at("e3") });
+	EXPECT(LEADER_APPLY_STAGED);
+	answer(LEADER_APPLIED, LEADER_DONE);
+	EXPECT(LEADER_TAKE_DISPLACED);
+	displaced("c@e5 d@e6");
+	assert_string_equal(chain_text(EXPECT(LEADER_ADMIT)->unit, 2), "c@e8 d@e6");
+	answer(LEADER_ADMITTED, LEADER_DONE);
+	answer(LEADER_ADMITTED, LEADER_DONE);
+	displaced("");
+	assert_true(position_equal(effects.list[0].head, at("e7")));
+	answer(LEADER_LOGGED, LEADER_DONE);
+	answer(LEADER_SETTLED, LEADER_DONE);
+	assert_true(position_equal(leader.head, at("e9")));
+	assert_false(leader.staged.active);
+	assert_int_equal(leader.generation, 6);
+}
+
+static void own_events_stay_in_order_across_staged_pages(void **state) {
+	stands_at("e2", "e5");
+	assert_int_equal(more_pages((struct leader_input){ .more = true }, "x@e3 a@e4", "a@e3 b@e4 c@e5"), 0);
+	answer(LEADER_STAGED, LEADER_DONE);
+	assert_int_equal(page("c@e5", "a@e3 b@e4 c@e5"), ERROR_PROTOCOL);
+	assert_string_equal(error.text,
+	                    "the own event at e5 arrived while the older e4 had neither arrived nor been refused");
+	assert_int_equal(page("y@e6", ""), ERROR_PROTOCOL);
+	assert_string_equal(error.text, "upstream sent e6 where e5 was expected");
+	assert_true(leader.staged.active);
+}
+
+static void staged_pages_that_could_not_be_written_are_dropped(void **state) {
+	stands_at("e2", "e3");
+	assert_int_equal(more_pages((struct leader_input){ .more = true }, "x@e3", "a@e3"), 0);
+	answer(LEADER_STAGED, LEADER_FAILED);
+	EXPECT(LEADER_ABANDON, LEADER_DROP_STAGED);
+	assert_false(leader.staged.active);
+}
+
+static void another_history_is_adopted_from_the_common_ancestor_on(void **state) {
+	stands_at("e4", "e5");
+	assert_int_equal(
+		more_pages((struct leader_input){ .more = true, .adopt = true, .adopt_from = at("e3") }, "x@e3", ""), 0);
+	answer(LEADER_STAGED, LEADER_DONE);
+	assert_int_equal(more_pages((struct leader_input){ .adopt = true, .adopt_from = at("e3") }, "", ""), 0);
+	assert_true(position_equal(EXPECT(LEADER_BEGIN, LEADER_UNDO)->from, at("e3")));
+	gives((struct leader_input){ .kind = LEADER_UNDONE, .head = at("e2") });
+	answer(LEADER_APPLIED, LEADER_DONE);
+	displaced("a@e3 b@e4 c@e5");
+	answer(LEADER_ADMITTED, LEADER_DONE);
+	answer(LEADER_ADMITTED, LEADER_DONE);
+	answer(LEADER_ADMITTED, LEADER_DONE);
+	displaced("");
+	answer(LEADER_LOGGED, LEADER_DONE);
+	answer(LEADER_SETTLED, LEADER_DONE);
+	assert_true(position_equal(leader.upstream_head, at("e3")));
+	assert_true(position_equal(leader.head, at("e6")));
+}
+
 static void a_rebase_that_fails_half_way_is_as_if_it_never_began(void **state) {
 	static const enum leader_input_kind answers[] = { LEADER_UNDONE, LEADER_APPLIED, LEADER_DISPLACED,
 		                                              LEADER_ADMITTED };
@@ -353,6 +432,10 @@ int main(void) {
 		STORY(the_journal_is_trimmed_up_to_what_is_final),
 		STORY(own_events_that_come_back_are_confirmed_where_they_stand),
 		STORY(a_page_that_differs_rebases_what_is_pending),
+		STORY(pages_that_differ_are_staged_and_make_one_rebase),
+		STORY(own_events_stay_in_order_across_staged_pages),
+		STORY(staged_pages_that_could_not_be_written_are_dropped),
+		STORY(another_history_is_adopted_from_the_common_ancestor_on),
 		STORY(a_rebase_that_fails_half_way_is_as_if_it_never_began),
 		STORY(the_backends_refusal_takes_events_out_of_the_log),
 		STORY(a_refusal_of_what_is_not_pending_is_wrong),

@@ -29,7 +29,7 @@ static void every_schedule_heals(void **state) {
 	struct chance chance = chance_begin("schedules");
 	uint64_t first_seed = chance.state;
 	unsigned n = schedules_wanted(), faults[FAULTS] = { 0 }, events = 0, rebases = 0, refusals = 0, suspensions = 0,
-			 confirmed = 0;
+			 confirmed = 0, staged = 0;
 
 	for (unsigned i = 0; i < n; i++) {
 		struct world *world = world_create(first_seed + i, 8 + i % 40);
@@ -46,17 +46,18 @@ static void every_schedule_heals(void **state) {
 		confirmed += (unsigned)world->n_backend;
 		rebases += world->rebases;
 		refusals += world->refusals;
+		staged += world->staged_rebases;
 		suspensions += world->suspensions;
 		world_destroy(world);
 	}
 	printf("%u schedules of %u steps from seed %" PRIu64
-	       ": %u events, %u confirmed, %u rebases, %u refusals, %u suspensions\n",
-	       n, STEPS, first_seed, events, confirmed, rebases, refusals, suspensions);
+	       ": %u events, %u confirmed, %u rebases (%u staged), %u refusals, %u suspensions\n",
+	       n, STEPS, first_seed, events, confirmed, rebases, staged, refusals, suspensions);
 	for (unsigned k = 0; k < FAULTS; k++) {
 		printf("  fault: %-24s %u\n", fault_names[k], faults[k]);
 		assert_true(faults[k] > 0);
 	}
-	assert_true(rebases > 0 && refusals > 0 && suspensions > 0);
+	assert_true(rebases > 0 && staged > 0 && refusals > 0 && suspensions > 0);
 }
 
 int main(void) {

@@ -347,7 +347,9 @@ static struct position pending_position(const struct device *device, unsigned ev
 static bool pull(struct world *world, struct device *device) {
 	struct incoming events[16];
 	struct leader_input input = { .kind = LEADER_PAGE, .events = events };
-	size_t from = device->log.upstream_head.global, most = 1 + chance_below(&world->chance, 6);
+	bool staging = device->machine.staged.active;
+	size_t from = staging ? device->machine.staged.head.global : device->log.upstream_head.global;
+	size_t most = 1 + chance_below(&world->chance, 6);
 
 	while (from + input.n_events < world->n_backend && input.n_events < most) {
 		unsigned first = world->backend[from + input.n_events].event, count = world->events[first].unit_count;
@@ -361,8 +363,9 @@ static bool pull(struct world *world, struct device *device) {
 			incoming->pending_at = pending_position(device, row->event, &incoming->is_pending);
 		}
 	}
-	if (input.n_events == 0)
+	if (input.n_events == 0 && !staging)
 		return false;
+	input.more = from + input.n_events < world->n_backend;
 	world_leader_step(world, device, &input);
 	device->abandoned = false;
 	return true;

@@ -90,6 +90,8 @@ struct device {
 	struct fake_state state, state_durable;
 	struct fake_row displaced[FAKE_EVENTS_MAX];
 	size_t n_displaced, displaced_at;
+	struct fake_row staged[FAKE_EVENTS_MAX];
+	size_t n_staged;
 	unsigned group[FAKE_EVENTS_MAX]; /* first events of the units taken and not yet durable, in arrival order */
 	unsigned n_group;
 	bool online, killed, abandoned;
@@ -99,7 +101,7 @@ struct world {
 	struct chance chance;
 	unsigned fault_rate;      /* one in so many occasions; 0: none */
 	unsigned faults[FAULTS];
-	unsigned steps, rebases, suspensions, refusals;
+	unsigned steps, rebases, staged_rebases, suspensions, refusals;
 	struct fake_event events[FAKE_EVENTS_MAX];
 	unsigned n_events;
 	bool accountable[FAKE_EVENTS_MAX]; /* was durable somewhere, or its session lives: must not be lost */

@@ -39,6 +39,7 @@ void world_leader_kill(struct world *world, struct device *device) {
 
 	device->log = device->log_durable;
 	device->n_group = 0;
+	device->n_staged = 0; /* pulled afresh */
 	device->abandoned = false;
 	restart(world, device);
 	world_settle_accounts(world, device);
@@ -120,10 +121,25 @@ static void apply_incoming(struct world *world, struct device *device, const str
 	}
 }
 
+static void apply_staged(struct world *world, struct device *device) {
+	struct incoming events[FAKE_EVENTS_MAX];
+	struct leader_input page = { .events = events };
+
+	for (size_t i = 0; i < device->n_staged; i++) {
+		if (position_compare(device->staged[i].at, log_head(&device->log)) <= 0)
+			continue; /* confirmed where it stands */
+		fake_entry(&events[page.n_events++].entry, world->events, device->staged[i].event, device->staged[i].at);
+	}
+	apply_incoming(world, device, &page, 0);
+	world->staged_rebases++;
+}
+
 static void tell(struct world *world, struct device *device, const struct leader_effect *effect) {
 	size_t number = (size_t)(device - world->devices);
 	struct position to = POSITION_ROOT;
 
+	if (!device->machine.staged.active)
+		device->n_staged = 0;
 	if (effect->rebased) {
 		world->rebases++;
 		to = effect->from;
@@ -209,6 +225,25 @@ static bool perform(struct world *world, struct device *device, const struct lea
 	case LEADER_APPLY:
 		*answer = (struct leader_input){ .kind = LEADER_APPLIED };
 		apply_incoming(world, device, page, effect->first);
+		if (world_strikes(world, FAULT_LEADER_FAILED))
+			answer->outcome = LEADER_FAILED;
+		return true;
+	case LEADER_STAGE:
+		*answer = (struct leader_input){ .kind = LEADER_STAGED };
+		if (world_strikes(world, FAULT_LEADER_FAILED)) {
+			answer->outcome = LEADER_FAILED;
+			return true;
+		}
+		for (size_t i = 0; i < page->n_events; i++)
+			device->staged[device->n_staged++] =
+				(struct fake_row){ fake_number(&page->events[i].entry), page->events[i].entry.at };
+		return true;
+	case LEADER_DROP_STAGED:
+		device->n_staged = 0;
+		return false;
+	case LEADER_APPLY_STAGED:
+		*answer = (struct leader_input){ .kind = LEADER_APPLIED };
+		apply_staged(world, device);
 		if (world_strikes(world, FAULT_LEADER_FAILED))
 			answer->outcome = LEADER_FAILED;
 		return true;
