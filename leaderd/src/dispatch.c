@@ -26,8 +26,8 @@ static int check_push(const struct leader_session *session, const Leaderd__Push 
 		return error_set(error, ERROR_INVALID, "session %s pushed an event of session %s", session->id,
 		                 first->session_id);
 	if (strcmp(first->client_id, session->leader->told.client_id) != 0)
-		return error_set(error, ERROR_INVALID, "session %s pushed an event of client %s, this device is %s", session->id,
-		                 first->client_id, session->leader->told.client_id);
+		return error_set(error, ERROR_INVALID, "session %s pushed an event of client %s, this device is %s",
+		                 session->id, first->client_id, session->leader->told.client_id);
 	return 0;
 }
 

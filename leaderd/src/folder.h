@@ -11,8 +11,9 @@
 #include "base/error.h"
 
 /* The data directory, made with its parents. It must be ours, and nobody else may
- * write to it. ret_real is the same without symbolic links: SQLite is told to
- * follow none. PERMISSION, INVALID (no folder), IO, FULL. */
+ * write to it. ret_real is the same without symbolic links, so that one which is
+ * pointed elsewhere later does not part the lock from what it guards. PERMISSION,
+ * INVALID (no folder), IO, FULL. */
 int folder_prepare_data(char ret_real[PATH_MAX], const char *path, struct error *error);
 
 /* The socket's folder, made if its parent exists. It must be ours, open to nobody

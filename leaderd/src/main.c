@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -32,7 +33,7 @@
 #include "leaderd/src/socket_file.h"
 #include "proto/wire.h"
 
-/* tests/daemon/test-options compares it with what a new log says of itself. */
+/* tests/daemon/test-command compares it with what a new log says of itself. */
 #define LOG_FORMAT 1u
 
 struct program {
@@ -77,9 +78,9 @@ static void stop_listening(struct program *program) {
 static void on_stop(int number, void *data) {
 	struct program *program = data;
 
-	log_notice("signal=%d: ends when what was read is answered", number);
 	ready_tell_stopping(&program->ready);
 	stop_listening(program);
+	log_notice("signal=%d: ends when what was read is answered", number);
 	daemon_drain(program->daemon, on_drained, program);
 }
 
@@ -180,6 +181,18 @@ static int serve(struct program *program, struct error *error) {
 
 /* ---- the command --------------------------------------------------------------- */
 
+/* The soft limit, often 1024, is for programs that use select. Without success the
+ * listener rests when descriptors run out. */
+static void raise_descriptor_limit(void) {
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == limit.rlim_max)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+		log_debug("the limit of open files stays: %s", strerror(errno));
+}
+
 /* A closed 0, 1 or 2 would be the next file that is opened: a database, into which
  * the log would then be written. */
 static int keep_standard_descriptors(void) {
@@ -244,6 +257,7 @@ static int run(struct program *program) {
 		return fail(&error);
 	log_sink_start(program->settings.log_level);
 	ready_init(&program->ready);
+	raise_descriptor_limit();
 	r = serve(program, &error);
 	finish(program);
 	return r < 0 ? fail(&error) : 0;

@@ -64,7 +64,8 @@ static void mark_dead(struct peer *peer) {
 }
 
 static void set_timer(struct peer *peer) {
-	const struct timeval silence = { .tv_sec = PEER_HANDSHAKE_MS_MAX / 1000, .tv_usec = PEER_HANDSHAKE_MS_MAX % 1000 * 1000 };
+	const struct timeval silence = { .tv_sec = PEER_HANDSHAKE_MS_MAX / 1000,
+		                             .tv_usec = PEER_HANDSHAKE_MS_MAX % 1000 * 1000 };
 
 	event_add(peer->timer, &silence);
 }

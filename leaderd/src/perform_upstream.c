@@ -100,24 +100,6 @@ void perform_apply(struct leader *leader, const struct leader_effect *effect, st
 
 /* ---- staged pages ---------------------------------------------------------------------------- */
 
-/* A transaction of its own: nothing of the log moves. */
-static int stage(struct leader *leader, struct error *error) {
-	const struct step_upstream *upstream = leader->step.upstream;
-	struct eventlog *log = leader->store->log;
-	int r = eventlog_begin(log, error);
-
-	if (r == 0)
-		r = eventlog_stage(log, upstream->events, upstream->n_events, upstream->cursor, upstream->cursor_bytes, error);
-	return r < 0 ? r : eventlog_commit(log, error);
-}
-
-void perform_stage(struct leader *leader, struct answer *ret) {
-	struct error why = { 0 };
-
-	note(leader, stage(leader, &why), &why);
-	answer(ret, LEADER_STAGED, outcome_of(leader));
-}
-
 static void destroy_events(struct event **events, size_t n) {
 	for (size_t i = 0; i < n; i++)
 		event_destroy(events[i]);
@@ -142,7 +124,27 @@ static int take_all_staged(struct leader *leader, int (*use)(struct leader *, st
 	return r;
 }
 
-/* Opening the log anew would drop them too: a failure here costs nothing but space. */
+/* A transaction of its own: nothing of the log moves. */
+static int stage(struct leader *leader, struct error *error) {
+	const struct step_upstream *upstream = leader->step.upstream;
+	struct eventlog *log = leader->store->log;
+	int r = eventlog_begin(log, error);
+
+	if (r == 0 && !leader->machine.staged.active) /* what an earlier life may have left */
+		r = take_all_staged(leader, NULL, error);
+	if (r == 0)
+		r = eventlog_stage(log, upstream->events, upstream->n_events, upstream->cursor, upstream->cursor_bytes, error);
+	return r < 0 ? r : eventlog_commit(log, error);
+}
+
+void perform_stage(struct leader *leader, struct answer *ret) {
+	struct error why = { 0 };
+
+	note(leader, stage(leader, &why), &why);
+	answer(ret, LEADER_STAGED, outcome_of(leader));
+}
+
+/* The next first page drops them too: a failure here costs nothing but space. */
 void perform_drop_staged(struct leader *leader) {
 	struct error why = { 0 };
 	int r = eventlog_begin(leader->store->log, &why);

@@ -144,6 +144,8 @@ int admin_send(struct lda_connection *connection, Leaderd__Request *request, uin
 	struct leader_link *link = &connection->link;
 	int r;
 
+	if (request->store[0] && !store_name_is_valid(request->store))
+		return admin_fail(connection, LDS_INVALID, "the store's name was not [a-z0-9][a-z0-9._-]{0,63}");
 	if (link->fd < 0)
 		return admin_fail(connection, LDS_NOT_RUNNING, "the connection to the leader was lost");
 	request->number = ++connection->next_number;

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "event_view.h"
 
 #define EVENTS_CREDIT_PAGES 4u /* pages that the leader may send ahead of the reader */
@@ -140,7 +141,7 @@ int events_take_page(struct lds_session *session, const Leaderd__EventsPage *mes
 
 /* The place just behind a position: nothing stands between the two. */
 static struct position just_behind(struct position at) {
-	return (struct position){ at.global, at.client + 1 };
+	return (struct position){ at.global, at.client < INT64_MAX ? at.client + 1 : at.client };
 }
 
 /* On the wire a stream begins behind `since` and ends with `until` in the order
@@ -311,6 +312,24 @@ static int copy_pending(struct lds_session *session, struct lds_events *events) 
 	return 0;
 }
 
+/* What no event can have would only make the leader end the connection. */
+static bool is_text(const char *text, size_t bytes_max) {
+	uint32_t code;
+	size_t n;
+
+	if (!text)
+		return true;
+	if (strlen(text) > bytes_max)
+		return false;
+	while ((n = text_character(text, &code)) > 0)
+		text += n;
+	return *text == '\0';
+}
+
+static bool is_position(struct position at) {
+	return at.global <= INT64_MAX && at.client <= INT64_MAX;
+}
+
 static int copy_options(struct lds_session *session, struct lds_events *events,
                         const struct lds_events_options *options) {
 	const struct lds_position *until = OPTION(options, struct lds_events_options, until);
@@ -329,8 +348,10 @@ static int copy_options(struct lds_session *session, struct lds_events *events,
 		return session_fail(session, LDS_INVALID, "pending events are not shown while following or in reverse");
 	if ((events->flags & LDS_EVENTS_FOLLOW) && (events->flags & LDS_EVENTS_REVERSE))
 		return session_fail(session, LDS_INVALID, "events are not followed in reverse");
-	if ((name && strlen(name) > EVENT_NAME_BYTES_MAX) || (client_id && strlen(client_id) > CLIENT_ID_BYTES))
-		return session_fail(session, LDS_INVALID, "no event has a name or client id of that length");
+	if (!is_text(name, EVENT_NAME_BYTES_MAX) || !is_text(client_id, CLIENT_ID_BYTES))
+		return session_fail(session, LDS_INVALID, "no event has such a name or client id");
+	if (!is_position(events->since) || !is_position(events->until))
+		return session_fail(session, LDS_INVALID, "no event stands at such a position");
 	if ((name && !(events->name = strdup(name))) || (client_id && !(events->client_id = strdup(client_id))))
 		return error_no_memory(&session->error);
 	return copy_pending(session, events);

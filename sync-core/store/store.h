@@ -72,7 +72,9 @@ int store_roll_forward(struct store *store, struct error *error);
 
 /* Makes the state anew from the log; store->state is another one afterwards.
  * With accept_loss a lost log is accepted: the generation moves above the lost
- * state's, and the hold ends. On failure the old state stands, if there was one. */
+ * state's, and the hold ends. On failure the old state stands, if there was one;
+ * only a failure while the files change places puts the store on hold, until this
+ * is called again. BUSY: interrupted, or a statement is under way on the state. */
 int store_rebuild(struct store *store, bool accept_loss, struct error *error);
 
 /* Puts a higher version in force: makes a state under it from the log, installs

@@ -40,6 +40,14 @@ static const Leaderd__Push *read_push(void) {
 	return scripted_read(&leader, LEADERD__TO_LEADER__BODY_PUSH)->push;
 }
 
+static char *text_room(size_t n) {
+	char *room = malloc(n);
+
+	if (!room)
+		abort();
+	return room;
+}
+
 static void a_commit_that_returned_0_is_in_the_kernel(void **state) {
 	struct lds_id id;
 	const Leaderd__Push *push;
@@ -124,7 +132,7 @@ static void expect_invalid(const char *name, const char *args, int code) {
 
 static void misuse_is_answered_and_nothing_has_happened(void **state) {
 	struct lds_event_input mixed[] = { { "noteAdded", 0, ADDED("a") }, { "filterChanged", 0, "{\"filter\":\"x\"}" } };
-	char *large = malloc(EVENT_ARGS_BYTES_MAX + 64);
+	char *large = text_room(EVENT_ARGS_BYTES_MAX + 64);
 
 	expect_invalid("noteForgotten", "{}", LDS_INVALID);
 	assert_non_null(strstr(lds_last_error(session), "unknown event"));
@@ -151,7 +159,7 @@ static void misuse_is_answered_and_nothing_has_happened(void **state) {
 static void a_unit_over_its_bytes_is_too_large(void **state) {
 	struct lds_event_input events[3];
 	size_t n = UNIT_BYTES_MAX / 3 + 16;
-	char *args = malloc(n + 64);
+	char *args = text_room(n + 64);
 	int at = sprintf(args, "{\"id\":\"a\",\"text\":\"");
 
 	memset(args + at, 'x', n);
@@ -232,7 +240,7 @@ static void a_commit_to_a_slow_leader_is_queued_until_it_reads(void **state) {
 
 static void a_full_queue_is_told_and_nothing_has_happened(void **state) {
 	struct lds_event_input events[2];
-	char *args = malloc(200 * 1024 + 64), id[32];
+	char *args = text_room(200 * 1024 + 64), id[32];
 	uint64_t pending = 0;
 	int r;
 

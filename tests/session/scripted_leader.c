@@ -56,7 +56,8 @@ static void open_state(struct scripted_leader *leader, const char *schema) {
 void scripted_start(struct scripted_leader *leader, const char *schema) {
 	*leader = (struct scripted_leader){ .listen_fd = -1, .fd = -1, .trouble = "" };
 	strcpy(leader->folder, "/tmp/leaderd-session-test-XXXXXX");
-	assert_non_null(mkdtemp(leader->folder));
+	if (!mkdtemp(leader->folder))
+		abort();
 	snprintf(leader->socket, sizeof(leader->socket), "%s/socket", leader->folder);
 	memset(leader->client_id, 'c', CLIENT_ID_BYTES);
 	open_state(leader, schema);

@@ -75,6 +75,8 @@ static size_t receive_some(struct raw_client *client) {
 	struct msghdr message = { .msg_iov = &piece, .msg_iovlen = 1, .msg_control = control.bytes,
 		                      .msg_controllen = sizeof(control.bytes) };
 
+	if (client->on_wait)
+		client->on_wait(client->on_wait_data);
 	if (poll(&readable, 1, WAIT_MS) != 1)
 		fail_msg("nothing came within %d ms", WAIT_MS);
 	piece.iov_len = room;
@@ -243,6 +245,10 @@ static void take_feed(struct raw_client *client, const Leaderd__Feed *feed) {
 	client->n_refused += feed->n_refusals;
 	if (feed->n_refusals > 0)
 		snprintf(client->last_reason, sizeof(client->last_reason), "%s", feed->refusals[feed->n_refusals - 1]->reason);
+	if (feed->rebase) {
+		client->n_rebases++;
+		client->back_to = (struct position){ feed->back_to->global, feed->back_to->client };
+	}
 	for (size_t i = 0; i < feed->n_events; i++) {
 		const Leaderd__Event *event = feed->events[i];
 
@@ -267,6 +273,18 @@ void raw_take(struct raw_client *client, uint64_t n_events, uint64_t n_refused) 
 	}
 	assert_int_equal(client->n_events, n_events);
 	assert_int_equal(client->n_refused, n_refused);
+}
+
+void raw_take_until(struct raw_client *client, uint64_t number) {
+	struct event_id id;
+
+	raw_event_id(&id, number);
+	while (!event_id_equal(&client->last_id, &id)) {
+		const Leaderd__ToSession *message = raw_receive(client);
+
+		assert_int_equal(message->body_case, LEADERD__TO_SESSION__BODY_FEED);
+		take_feed(client, message->feed);
+	}
 }
 
 void raw_take_trouble(struct raw_client *client, int32_t code) {

@@ -45,6 +45,10 @@ struct raw_client {
 	struct position last_at;
 	struct hash last_hash;
 	char last_reason[512];        /* of the newest refusal */
+	uint64_t n_rebases;
+	struct position back_to;      /* of the newest rebase */
+	void (*on_wait)(void *data);  /* NULL, or called before waiting: a daemon in this very process does its turn */
+	void *on_wait_data;
 };
 
 void raw_connect(struct raw_client *client, const char *socket_path);
@@ -75,6 +79,8 @@ void raw_event_id(struct event_id *ret, uint64_t number);
 /* Takes feeds until n_events more events and n_refused more refusals have come. */
 void raw_take(struct raw_client *client, uint64_t n_events, uint64_t n_refused);
 
+/* Takes feeds until the newest fed event is the one of this number. */
+void raw_take_until(struct raw_client *client, uint64_t number);
 /* Takes what comes until a heads message has the trouble code wanted. */
 void raw_take_trouble(struct raw_client *client, int32_t code);
 

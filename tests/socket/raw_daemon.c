@@ -98,8 +98,6 @@ void raw_daemon_start(struct raw_daemon *daemon) {
 	assert_true(daemon->pid >= 0);
 	if (daemon->pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		/* Tests limit the size of its files: a write past it fails, nothing more. */
-		signal(SIGXFSZ, SIG_IGN);
 		/* exit, not _exit: the leak check runs at exit. */
 		exit(run(daemon, listening));
 	}

@@ -42,13 +42,8 @@ static void witness_open(struct witness *witness, struct raw_daemon *daemon) {
 }
 
 static void witness_expect_life(struct witness *witness) {
-	struct event_id id;
-
-	raw_event_id(&id, ++witness->pushed);
-	raw_push(&witness->client, raw_note(&witness->client, witness->pushed));
-	do
-		raw_take(&witness->client, 1, 0);
-	while (!event_id_equal(&witness->client.last_id, &id));
+	raw_push(&witness->client, raw_note(&witness->client, ++witness->pushed));
+	raw_take_until(&witness->client, witness->pushed);
 	raw_close(&witness->client);
 }
 

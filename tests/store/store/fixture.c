@@ -42,6 +42,8 @@ const char schema_2[] =
 	"-- event counted(id TEXT)\n"
 	"UPDATE task SET changes = changes + 100 WHERE id = :id;\n" EVENTS;
 
+const char no_database[4096] = "this is a text";
+
 /* -- Places and files -- */
 
 void place_make(struct place *place) {

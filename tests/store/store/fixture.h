@@ -22,6 +22,9 @@
  * lifts added to added@2 and knows counted; other_schema is version 1 with another text. */
 extern const char schema_1[], schema_2[], other_schema[];
 
+/* Longer than SQLite's header: nobody takes it for an empty file. */
+extern const char no_database[4096];
+
 struct place {
 	char folder[64];
 	char log[96], state[96], state_wal[96], new_state[96];

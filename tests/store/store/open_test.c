@@ -581,8 +581,7 @@ static void a_log_that_is_no_log_is_held_and_nothing_is_touched(void **data) {
 	size_t n;
 
 	store_close(make_content(place));
-	write_file(place->log, "this is no database, this is a text that is longer than a header of SQLite's would "
-	                       "be, so nobody can take it for an empty one", 130);
+	write_file(place->log, no_database, sizeof(no_database));
 	store = try_open(place, schema_1);
 	assert_hold(store, ERROR_CORRUPT, "");
 	assert_null(store->log);
@@ -591,7 +590,7 @@ static void a_log_that_is_no_log_is_held_and_nothing_is_touched(void **data) {
 	assert_int_equal(store_install_schema(store, schema_2, NULL, &error), ERROR_HOLD);
 	store_close(store);
 	found = read_file(place->log, &n);
-	assert_int_equal(n, 130);
+	assert_int_equal(n, sizeof(no_database));
 	assert_true(exists(place->state));
 	free(found);
 }

@@ -137,6 +137,64 @@ static void an_opening_that_must_rebuild_can_be_interrupted_and_tried_again(void
 	store_close(store);
 }
 
+/* Straight into the log: the state is left behind. */
+static void append_many(struct store *store, unsigned first, unsigned n) {
+	struct error error = { 0 };
+
+	assert_int_equal(eventlog_begin(store->log, &error), 0);
+	for (unsigned i = 0; i < n; i++) {
+		struct event *event;
+		char id[16];
+
+		snprintf(id, sizeof(id), "t%u", first + i);
+		event = added(first + i, id);
+		event->entry.at = position_next(status_of(store).head, false);
+		assert_int_equal(eventlog_append(store->log, event, &error), 0);
+		event_destroy(event);
+	}
+	assert_int_equal(eventlog_commit(store->log, &error), 0);
+}
+
+static void expect_rows(struct store *store, unsigned n) {
+	sqlite3_stmt *statement = NULL;
+
+	assert_int_equal(sqlite3_prepare_v2(state_database(store->state), "SELECT count(*) FROM task", -1, &statement, NULL),
+	                 SQLITE_OK);
+	assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
+	assert_int_equal(sqlite3_column_int(statement, 0), n);
+	sqlite3_finalize(statement);
+}
+
+static void a_log_of_several_batches_is_replayed_after_an_interruption_in_the_second(void **data) {
+	const struct place *place = *data;
+	unsigned n = 2 * REBUILD_BATCH_EVENTS + 10;
+	struct progress progress = { .interrupt_at = REBUILD_BATCH_EVENTS / PAGE_EVENTS_MAX + 10 };
+	struct store_verification result;
+	struct error error = { 0 };
+	struct store *store = open_store(place);
+
+	append_many(store, 1, n);
+	store_close(store);
+	remove_state(place);
+	assert_null(open_watched(place, &progress, &error));
+	assert_int_equal(error.code, ERROR_BUSY);
+	assert_true(progress.done > REBUILD_BATCH_EVENTS);
+	/* What is half done says so. */
+	assert_int_equal(store_verify(place->folder, NULL, NULL, NULL, &result, &error), 0);
+	assert_int_equal(result.state_head.global, 0);
+
+	store = open_store(place);
+
+	assert_head(store, synced(n));
+	expect_rows(store, n);
+	/* Rolling forward goes in batches too. */
+	append_many(store, n + 1, n);
+	assert_int_equal(store_roll_forward(store, &error), 0);
+	assert_head(store, synced(2 * n));
+	expect_rows(store, 2 * n);
+	store_close(store);
+}
+
 static void the_journal_of_a_rebuilt_state_reaches_back_to_what_is_confirmed(void **data) {
 	const struct place *place = *data;
 	struct store *store = open_store(place);
@@ -185,25 +243,31 @@ static void nothing_is_exchanged_under_an_open_statement(void **data) {
 
 /* -- Units -- */
 
-/* Units of every length around a page's, so that pages cut them everywhere. */
+/* Units of every length around a page's, so that pages cut them everywhere. The
+ * last event of every second one does not apply: what stood before it in another
+ * page must be void with it. */
 static void units_cut_by_pages_are_replayed_whole(void **data) {
 	const struct place *place = *data;
 	struct store *store = open_store(place);
 	struct event *unit[300];
-	unsigned number = 1;
+	unsigned number = 1, n_void = 0;
 	struct error error = { 0 };
 
+	set_has_backend(store, true);
 	for (unsigned n = 250; n <= 300; n += 7) {
 		for (unsigned i = 0; i < n; i++) {
 			char id[16];
 
 			snprintf(id, sizeof(id), "u%u", number);
-			unit[i] = added(number++, id);
+			unit[i] = i + 1 == n && n % 2 ? renamed(number, "nobody", "x") : added(number, id);
+			number++;
 		}
 		join(unit, n);
-		assert_int_equal(push_unit(store, unit, n, LIVES), 0);
+		pull_unit(store, unit, n, LIVES);
+		n_void += n % 2 ? n : 0;
 	}
 	assert_int_equal(store_rebuild(store, false, &error), 0);
+	assert_int_equal(state_voids(store->state), n_void);
 	assert_is_replay(store);
 	store_close(store);
 }
@@ -424,21 +488,8 @@ static void a_store_whose_log_runs_over_its_budget_is_held_until_another_schema_
 	const struct place *place = *data;
 	struct store *store = try_open(place, endless);
 	struct error error = { 0 };
-	struct event *event;
 
-	/* Events that the log holds without their effects in the state. */
-	for (unsigned i = 1; i <= 9; i++) {
-		char id[16];
-		struct eventlog_status status = status_of(store);
-
-		snprintf(id, sizeof(id), "t%u", i);
-		event = added(i, id);
-		event->entry.at = position_next(status.head, false);
-		assert_int_equal(eventlog_begin(store->log, &error), 0);
-		assert_int_equal(eventlog_append(store->log, event, &error), 0);
-		assert_int_equal(eventlog_commit(store->log, &error), 0);
-		event_destroy(event);
-	}
+	append_many(store, 1, 9);
 	assert_int_equal(store_roll_forward(store, &error), ERROR_HOLD);
 	assert_hold(store, ERROR_HOLD, "added: the statement on line 4");
 	store_close(store);
@@ -462,6 +513,7 @@ int main(void) {
 		STORY(a_rebuild_tells_how_far_it_is),
 		STORY(an_interrupted_rebuild_leaves_the_old_state_in_force),
 		STORY(an_opening_that_must_rebuild_can_be_interrupted_and_tried_again),
+		STORY(a_log_of_several_batches_is_replayed_after_an_interruption_in_the_second),
 		STORY(the_journal_of_a_rebuilt_state_reaches_back_to_what_is_confirmed),
 		STORY(without_a_backend_no_journal_is_kept),
 		STORY(nothing_is_exchanged_under_an_open_statement),

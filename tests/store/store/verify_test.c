@@ -268,8 +268,7 @@ static void a_state_file_that_is_garbage_is_damage(void **data) {
 
 	store_close(make_content(place));
 	remove_state(place);
-	write_file(place->state, "garbage that is long enough to be looked at as a database by SQLite, which will "
-	                         "then say that it is none of its own", 120);
+	write_file(place->state, no_database, sizeof(no_database));
 	expect_damage(place, "state.db: ");
 }
 
@@ -361,6 +360,9 @@ static void a_leader_may_commit_rebase_rebuild_and_upgrade_meanwhile(void **data
 	struct store_verification result;
 	struct error error = { 0 };
 
+	/* More than a page, so that a rebase comes between two. */
+	for (unsigned i = 0; i < 300; i++)
+		push(store, renamed(100 + i, "b", "again"));
 	for (size_t i = 0; i < sizeof(disturbances) / sizeof(disturbances[0]); i++) {
 		for (size_t j = 0; j < 3; j++) {
 			disturbance.disturb = disturbances[i];
