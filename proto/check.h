@@ -47,7 +47,8 @@ enum event_form {
 	EVENT_PUSHED,  /* full, without what leaders add */
 	EVENT_REFUSED, /* full, perhaps never logged */
 	EVENT_LOGGED,  /* full, with its local hash */
-	EVENT_FED      /* as logged, or short */
+	EVENT_FED,     /* as logged, or short */
+	EVENT_CONFIRMED /* full and synced, with its chain hash and nothing that is local to a device */
 };
 int check_event(const struct place *at, const Leaderd__Event *event, enum event_form form);
 int check_unit(const struct place *at, Leaderd__Event *const *events, size_t n_events); /* a push: one whole unit */

@@ -66,6 +66,8 @@ static int check_place(const struct place *at, const Leaderd__Event *event, enum
 		return r;
 	if (!placed && form != EVENT_PUSHED && form != EVENT_REFUSED)
 		return check_failed(at, "position", ERROR_PROTOCOL, "was root, which is no event's");
+	if (form == EVENT_CONFIRMED && event->client != 0)
+		return check_failed(at, "client", ERROR_PROTOCOL, "was %ju in an event for a backend", (uintmax_t)event->client);
 	if (placed && !event->short_ && event->client_only != (event->client != 0))
 		return check_failed(at, "client_only", ERROR_PROTOCOL, "did not agree with the position's client part");
 	return 0;
@@ -91,7 +93,17 @@ static int check_origins(const struct place *at, const Leaderd__Event *event) {
 	return 0;
 }
 
+/* What a device keeps for itself. */
+static int check_nothing_local(const struct place *at, const Leaderd__Event *event) {
+	if (event->generation != 0 || event->n_origins > 0 || event->digest != 0 || event->local_hash.len > 0)
+		return check_failed(at, NULL, ERROR_PROTOCOL, "bore what is local to a device");
+	return 0;
+}
+
 static int check_hashes(const struct place *at, const Leaderd__Event *event, enum event_form form) {
+	if (form == EVENT_CONFIRMED)
+		return check_bytes(at, "chain_hash", &event->chain_hash, HASH_BYTES);
+
 	bool logged = form == EVENT_LOGGED || form == EVENT_FED;
 	int r = logged ? check_bytes(at, "local_hash", &event->local_hash, HASH_BYTES)
 	               : check_bytes_or_none(at, "local_hash", &event->local_hash, HASH_BYTES);
@@ -134,6 +146,8 @@ int check_event(const struct place *at, const Leaderd__Event *event, enum event_
 	r = check_content(at, event);
 	if (r == 0)
 		r = check_unit_fields(at, event);
+	if (r == 0 && form == EVENT_CONFIRMED)
+		r = check_nothing_local(at, event);
 	return r < 0 ? r : check_additions(at, event, form);
 }
 

@@ -7,7 +7,7 @@
  */
 
 #include "base/must.h"
-#include "proto/wire.h"
+#include "proto/unpack.h"
 
 /* An idle reader gives back what a large frame made it take: a thousand
  * connections that once sent a big schema must not hold a megabyte each. */
@@ -69,7 +69,7 @@ int wire_reader_next(struct wire_reader *reader, const uint8_t **ret_payload, si
 	return WIRE_FRAME;
 }
 
-static int pack_frame(struct bytes *out, const ProtobufCMessage *message, struct error *error) {
+int wire_pack_frame(struct bytes *out, const ProtobufCMessage *message, struct error *error) {
 	size_t n = protobuf_c_message_get_packed_size(message);
 
 	must(n > 0); /* a message without a body says nothing and has no frame */
@@ -86,9 +86,9 @@ static int pack_frame(struct bytes *out, const ProtobufCMessage *message, struct
 }
 
 int wire_pack_to_leader(struct bytes *out, const Leaderd__ToLeader *message, struct error *error) {
-	return pack_frame(out, &message->base, error);
+	return wire_pack_frame(out, &message->base, error);
 }
 
 int wire_pack_to_session(struct bytes *out, const Leaderd__ToSession *message, struct error *error) {
-	return pack_frame(out, &message->base, error);
+	return wire_pack_frame(out, &message->base, error);
 }

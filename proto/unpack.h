@@ -9,7 +9,7 @@
  *   arena   unpacking by protobuf-c, every allocation out of a budget
  *   check   what the fields mean: sizes, ranges, bounds, units
  *
- * Private to this folder; wire.h has the doors.
+ * Private to this folder; wire.h and backend_wire.h have the doors.
  */
 
 #include <stdbool.h>
@@ -25,6 +25,12 @@ int wire_scan(const ProtobufCMessageDescriptor *descriptor, const uint8_t *paylo
 /* Of scanned bytes. ERROR_TOO_LARGE past the budget, ERROR_NO_MEMORY. */
 int wire_arena_unpack(struct wire_arena *arena, const ProtobufCMessageDescriptor *descriptor, const uint8_t *payload,
                       size_t n, ProtobufCMessage **ret, struct error *error);
+
+/* The first two passes. */
+int wire_unpack(struct wire_arena *arena, const ProtobufCMessageDescriptor *descriptor, const uint8_t *payload, size_t n,
+                ProtobufCMessage **ret, struct error *error);
+/* Appends one frame to `out`; the message has a body. ERROR_TOO_LARGE if it does not fit. */
+int wire_pack_frame(struct bytes *out, const ProtobufCMessage *message, struct error *error);
 
 /* ERROR_PROTOCOL, ERROR_TOO_LARGE, ERROR_VERSION, naming message and field. */
 int wire_check_to_leader(const Leaderd__ToLeader *message, struct error *error);

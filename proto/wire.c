@@ -6,8 +6,8 @@
 #include "proto/unpack.h"
 #include "proto/wire.h"
 
-static int unpack(struct wire_arena *arena, const ProtobufCMessageDescriptor *descriptor, const uint8_t *payload,
-                  size_t n, ProtobufCMessage **ret, struct error *error) {
+int wire_unpack(struct wire_arena *arena, const ProtobufCMessageDescriptor *descriptor, const uint8_t *payload, size_t n,
+                ProtobufCMessage **ret, struct error *error) {
 	int r = wire_scan(descriptor, payload, n, error);
 
 	if (r < 0)
@@ -18,7 +18,7 @@ static int unpack(struct wire_arena *arena, const ProtobufCMessageDescriptor *de
 int wire_unpack_to_leader(struct wire_arena *arena, const uint8_t *payload, size_t n, const Leaderd__ToLeader **ret,
                           struct error *error) {
 	ProtobufCMessage *message;
-	int r = unpack(arena, &leaderd__to_leader__descriptor, payload, n, &message, error);
+	int r = wire_unpack(arena, &leaderd__to_leader__descriptor, payload, n, &message, error);
 
 	if (r < 0)
 		return r;
@@ -32,7 +32,7 @@ int wire_unpack_to_leader(struct wire_arena *arena, const uint8_t *payload, size
 int wire_unpack_to_session(struct wire_arena *arena, const uint8_t *payload, size_t n, const Leaderd__ToSession **ret,
                            struct error *error) {
 	ProtobufCMessage *message;
-	int r = unpack(arena, &leaderd__to_session__descriptor, payload, n, &message, error);
+	int r = wire_unpack(arena, &leaderd__to_session__descriptor, payload, n, &message, error);
 
 	if (r < 0)
 		return r;

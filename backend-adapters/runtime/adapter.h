@@ -44,7 +44,8 @@ struct adapter_open {
 	const char *client_id;
 	const uint8_t *lineage;        /* 16 bytes, NULL: none known */
 	uint64_t epoch;
-	const uint8_t *new_lineage;    /* 16 random bytes, if the log is to be made */
+	const uint8_t *new_lineage;    /* if the log is to be made: `lineage` where one is known, else 16 random bytes */
+	uint64_t new_epoch;            /* and its epoch: beyond the one that is known */
 };
 
 struct adapter_opened {
@@ -88,11 +89,14 @@ struct adapter_page {
 
 struct adapter_operations {
 	const char *name;              /* "file": the program is leaderd-backend-file */
-	/* Connects, makes what is missing, compares the lineage (CONFLICT if it is another one). */
+	/* Connects, makes what is missing, compares the lineage: CONFLICT if it is another one, which
+	 * is then left in ret->lineage. (The runtime compares it once more.) */
 	int (*open)(void **ret_backend, const struct adapter_open *open, struct adapter_opened *ret, struct error *error);
 	/* All or nothing, atomically against other writers, durable on ACCEPTED. The
-	 * parent is compared by position and chain hash. */
+	 * parent is compared by position and chain hash. The runtime has looked at the
+	 * batch already: within the limits, no gap, each chain hash right, units whole. */
 	int (*push)(void *backend, const struct adapter_push *push, struct adapter_push_answer *ret, struct error *error);
+	/* Without events, `end` is `after`. */
 	int (*pull)(void *backend, const struct adapter_pull *pull, struct adapter_page *ret, struct error *error);
 	/* A descriptor that becomes readable when there may be news; -1: none. Asked
 	 * again after each call. */
@@ -106,11 +110,17 @@ struct adapter_operations {
  * --help and --version. */
 int adapter_run(int argc, char **argv, const struct adapter_operations *operations);
 
+/* What an event costs of batch_bytes_max and of a page's bytes_max. */
+size_t adapter_event_bytes(const struct event *event);
+
 /* An event as bytes, the same in every backend: a packed leaderd.Event with
  * position, content and chain hash, nothing that is local to a device. */
 int adapter_event_pack(struct bytes *out, const struct event *event);
 int adapter_event_unpack(struct event **ret, const void *data, size_t n, struct error *error);
 
+/* What stands between "SCHEME:" and the query, percent-decoded; NULL if the URL has
+ * another scheme, or no memory. The caller frees it. */
+char *adapter_url_path(const char *url, const char *scheme);
 /* The value of a query parameter of a URL, percent-decoded; NULL if absent or no
  * memory. The caller frees it. */
 char *adapter_url_parameter(const char *url, const char *name);

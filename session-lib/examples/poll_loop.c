@@ -45,19 +45,27 @@ static int timeout_ms(const struct lds_session *session) {
 	return deadline <= now_us ? 0 : (int)((deadline - now_us + 999) / 1000);
 }
 
-/* False at the end of the input. */
-static int read_line(struct lds_session *session) {
+static void add(struct lds_session *session, const char *title) {
 	static unsigned n;
-	char line[256], args[512];
-	ssize_t bytes = read(STDIN_FILENO, line, sizeof(line) - 1);
+	char args[512];
+
+	snprintf(args, sizeof(args), "{\"id\":\"%.20s-%u\",\"title\":\"%s\"}", lds_session_id(session), n++, title);
+	if (lds_commit(session, "todoCreated", args, NULL) < 0)
+		printf("%s\n", lds_last_error(session));
+}
+
+/* Each line becomes a todo. False at the end of the input. */
+static int read_lines(struct lds_session *session) {
+	char text[256], *line, *rest = text;
+	ssize_t bytes = read(STDIN_FILENO, text, sizeof(text) - 1);
 
 	if (bytes <= 0)
 		return 0;
-	line[bytes] = '\0';
-	line[strcspn(line, "\n\"\\")] = '\0';
-	snprintf(args, sizeof(args), "{\"id\":\"%.20s-%u\",\"title\":\"%s\"}", lds_session_id(session), n++, line);
-	if (lds_commit(session, "todoCreated", args, NULL) < 0)
-		printf("%s\n", lds_last_error(session));
+	text[bytes] = '\0';
+	while ((line = strtok_r(NULL, "\n", &rest)) != NULL) {
+		line[strcspn(line, "\"\\")] = '\0'; /* what JSON would want escaped */
+		add(session, line);
+	}
 	return 1;
 }
 
@@ -70,7 +78,7 @@ static void run(struct lds_session *session) {
 		fds[1].events = (short)lds_get_events(session);
 		if (poll(fds, 2, timeout_ms(session)) < 0 && errno != EINTR)
 			return;
-		if ((fds[0].revents & (POLLIN | POLLHUP)) && !read_line(session))
+		if ((fds[0].revents & (POLLIN | POLLHUP)) && !read_lines(session))
 			return;
 		if (lds_process(session) < 0)
 			fprintf(stderr, "%s\n", lds_last_error(session));

@@ -162,8 +162,7 @@ int admin_send(struct lda_connection *connection, Leaderd__Request *request, uin
 }
 
 /* A frame of the reader as a response; a failure ends the connection. */
-static int unpack(struct lda_connection *connection, const uint8_t *payload, size_t n,
-                  const Leaderd__Response **ret) {
+static int unpack(struct lda_connection *connection, const uint8_t *payload, size_t n, const Leaderd__Response **ret) {
 	const Leaderd__ToSession *message;
 	int r;
 
@@ -209,8 +208,7 @@ int admin_read(struct lda_connection *connection, const Leaderd__Response **ret,
 	}
 }
 
-int admin_ask(struct lda_connection *connection, Leaderd__Request *request, admin_on_response on_response,
-              void *data) {
+int admin_ask(struct lda_connection *connection, Leaderd__Request *request, admin_on_response on_response, void *data) {
 	uint64_t until_us = admin_deadline(connection->timeout_ms);
 	const Leaderd__Response *response;
 	int r = admin_send(connection, request, until_us);
@@ -224,7 +222,8 @@ int admin_ask(struct lda_connection *connection, Leaderd__Request *request, admi
 			continue;
 		}
 		if (response->code < 0)
-			return admin_fail(connection, response->code < ERROR_LAST ? LDS_PROTOCOL : response->code, "%s", response->error);
+			return admin_fail(connection, response->code < ERROR_LAST ? LDS_PROTOCOL : response->code, "%s",
+			                  response->error);
 		if (on_response)
 			r = on_response(connection, response, data);
 		if (!response->more)

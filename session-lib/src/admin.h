@@ -20,17 +20,17 @@ struct lda_connection {
 	int timeout_ms;
 	uint64_t next_number;
 	/* Status */
-	uint64_t follow_number;        /* 0: nothing is followed */
-	char *follow_store;            /* owned; NULL: all */
-	struct lda_stores *followed;   /* owned: came unasked, or NULL */
-	int followed_code;             /* instead of a status: why there is none */
-	uint8_t seen[32];              /* hash of the status that the caller has */
+	uint64_t follow_number;      /* 0: nothing is followed */
+	char *follow_store;          /* owned; NULL: all */
+	struct lda_stores *followed; /* owned: came unasked, or NULL */
+	int followed_code;           /* instead of a status: why there is none */
+	uint8_t seen[32];            /* hash of the status that the caller has */
 };
 
 /* 0 or LDS_INVALID. */
 int admin_enter(const struct lda_connection *connection);
 int admin_fail(struct lda_connection *connection, int code, const char *format, ...)
-        __attribute__((format(printf, 3, 4)));
+	__attribute__((format(printf, 3, 4)));
 
 /* Called with each response to a request; a negative answer ends the reading. */
 typedef int (*admin_on_response)(struct lda_connection *connection, const Leaderd__Response *response, void *data);

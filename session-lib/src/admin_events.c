@@ -34,10 +34,14 @@ static int add_sessions(struct lda_connection *connection, const Leaderd__Respon
 		const Leaderd__SessionStatus *message = response->sessions[i];
 
 		items[sessions->n] = (struct lda_session_status){
-			.session_id = strdup(message->session_id), .process_id = message->process_id,
+			.session_id = strdup(message->session_id),
+			.process_id = message->process_id,
 			.acknowledged = { message->global, message->client },
-			.sent = { message->sent_global, message->sent_client }, .generation = message->generation,
-			.pending = message->pending, .suspended = message->suspended, .read_only = message->read_only,
+			.sent = { message->sent_global, message->sent_client },
+			.generation = message->generation,
+			.pending = message->pending,
+			.suspended = message->suspended,
+			.read_only = message->read_only,
 		};
 		if (!items[sessions->n++].session_id)
 			return error_no_memory(&connection->error);
@@ -103,8 +107,8 @@ static int owned_event_make(struct owned_event **ret, const Leaderd__Event *mess
 		owned_event_free(owned);
 		return r;
 	}
-	event_view_fill(&owned->view, owned->event,
-	                event_is_confirmed(owned->event->entry.at, has_backend, backend), false);
+	event_view_fill(&owned->view, owned->event, event_is_confirmed(owned->event->entry.at, has_backend, backend),
+	                false);
 	*ret = owned;
 	return 0;
 }
@@ -169,7 +173,8 @@ static int ask_backend(struct lda_connection *connection, const char *store, str
 		return r;
 	if (stores->n > 0) {
 		reading->has_backend = stores->items[0].has_backend;
-		reading->backend = (struct position){ stores->items[0].backend_head.global, stores->items[0].backend_head.client };
+		reading->backend =
+			(struct position){ stores->items[0].backend_head.global, stores->items[0].backend_head.client };
 	}
 	lda_stores_free(stores);
 	return 0;
@@ -183,7 +188,8 @@ int lda_chain(struct lda_connection *connection, const char *store, uint32_t n_m
 	if (r < 0)
 		return r;
 	if (!store || !ret_events || n_max == 0 || n_max > PAGE_EVENTS_MAX)
-		return admin_fail(connection, LDS_INVALID, "a chain is 1 to %u events of a store that is named", PAGE_EVENTS_MAX);
+		return admin_fail(connection, LDS_INVALID, "a chain is 1 to %u events of a store that is named",
+		                  PAGE_EVENTS_MAX);
 	r = ask_backend(connection, store, &reading);
 	if (r < 0)
 		return r;
@@ -220,15 +226,16 @@ void lda_refusals_free(struct lda_refusals *refusals) {
 static int add_refusal(struct refusals_list *list, const Leaderd__Refusal *message, struct error *error) {
 	char *reason = strdup(message->reason);
 	struct lda_refused *item = &list->list.items[list->list.n];
-	int r = reason ? owned_event_make(&list->owned[list->list.n], message->event, false, POSITION_ROOT, error) :
-	                 error_no_memory(error);
+	int r = reason ? owned_event_make(&list->owned[list->list.n], message->event, false, POSITION_ROOT, error)
+	               : error_no_memory(error);
 
 	if (r < 0) {
 		free(reason);
 		return r;
 	}
-	*item = (struct lda_refused){ .event = list->owned[list->list.n]->view.event, .reason = reason,
-	                              .ordinal = message->ordinal };
+	*item = (struct lda_refused){ .event = list->owned[list->list.n]->view.event,
+		                          .reason = reason,
+		                          .ordinal = message->ordinal };
 	list->list.n++;
 	return 0;
 }

@@ -46,17 +46,24 @@ static int read_heads(struct lda_store *store, const Leaderd__Heads *heads) {
 
 static int read_store(struct lda_store *ret, const Leaderd__StoreStatus *message) {
 	*ret = (struct lda_store){
-		.name = copy(message->name), .path = copy(message->path), .schema_name = copy(message->schema_name),
-		.client_id = copy(message->client_id), .backend = copy(message->backend), .state = copy(message->state),
-		.schema_version = message->schema_version, .events = message->events, .pending = message->pending,
-		.refused = message->refused, .voids = message->voids, .sessions = message->sessions,
+		.name = copy(message->name),
+		.path = copy(message->path),
+		.schema_name = copy(message->schema_name),
+		.client_id = copy(message->client_id),
+		.backend = copy(message->backend),
+		.state = copy(message->state),
+		.schema_version = message->schema_version,
+		.events = message->events,
+		.pending = message->pending,
+		.refused = message->refused,
+		.voids = message->voids,
+		.sessions = message->sessions,
 		.group_commits = message->group_commits,
 	};
 	if (read_heads(ret, message->heads) < 0)
 		return ERROR_NO_MEMORY;
-	return ret->name && ret->path && ret->schema_name && ret->client_id && ret->backend && ret->state ?
-	               0 :
-	               ERROR_NO_MEMORY;
+	return ret->name && ret->path && ret->schema_name && ret->client_id && ret->backend && ret->state ? 0
+	                                                                                                  : ERROR_NO_MEMORY;
 }
 
 /* Appends what one response tells. */
@@ -85,9 +92,19 @@ static void hash_stores(uint8_t ret[32], const struct lda_stores *stores) {
 	for (size_t i = 0; i < stores->n; i++) {
 		const struct lda_store *store = &stores->items[i];
 		uint64_t numbers[] = {
-			store->schema_version, store->head.global, store->head.client, store->backend_head.global,
-			store->backend_head.client, store->generation, (uint64_t)store->has_backend, store->events, store->pending,
-			store->refused, store->voids, store->sessions, (uint64_t)(int64_t)store->trouble_code,
+			store->schema_version,
+			store->head.global,
+			store->head.client,
+			store->backend_head.global,
+			store->backend_head.client,
+			store->generation,
+			(uint64_t)store->has_backend,
+			store->events,
+			store->pending,
+			store->refused,
+			store->voids,
+			store->sessions,
+			(uint64_t)(int64_t)store->trouble_code,
 			store->group_commits,
 		};
 
@@ -107,8 +124,8 @@ static int misused(struct lda_connection *connection, const char *what) {
 	return admin_fail(connection, LDS_INVALID, "%s", what);
 }
 
-int lda_store_create(struct lda_connection *connection, const char *store, const char *schema,
-                     const char *schema_label, const char *backend) {
+int lda_store_create(struct lda_connection *connection, const char *store, const char *schema, const char *schema_label,
+                     const char *backend) {
 	Leaderd__Request request;
 	int r = admin_enter(connection);
 
@@ -203,8 +220,8 @@ int admin_take_followed(struct lda_connection *connection, const Leaderd__Respon
 		return 0;
 	if (response->code < 0) {
 		connection->follow_number = 0;
-		connection->followed_code = admin_fail(connection, response->code < ERROR_LAST ? LDS_PROTOCOL : response->code,
-		                                       "%s", response->error);
+		connection->followed_code =
+			admin_fail(connection, response->code < ERROR_LAST ? LDS_PROTOCOL : response->code, "%s", response->error);
 		return 0;
 	}
 	stores = calloc(1, sizeof(*stores));
@@ -296,8 +313,8 @@ int lda_status_next(struct lda_connection *connection, const char *store, int ti
 int lda_schema_check(const char *schema, const char *label, char *ret_error, size_t error_bytes) {
 	struct schema *loaded = NULL;
 	struct error error = { 0 };
-	int r = schema ? schema_load(&loaded, schema, strlen(schema), label ? label : "schema", &error) :
-	                 error_set(&error, LDS_INVALID, "no schema was given");
+	int r = schema ? schema_load(&loaded, schema, strlen(schema), label ? label : "schema", &error)
+	               : error_set(&error, LDS_INVALID, "no schema was given");
 
 	schema_destroy(loaded);
 	if (r < 0 && ret_error && error_bytes > 0)

@@ -154,8 +154,7 @@ struct placement {
 static size_t unit_length(const struct session_change *change, size_t i) {
 	size_t n = 1;
 
-	while (i + n < change->n_replay &&
-	       event_id_equal(&change->replay[i + n].entry.unit, &change->replay[i].entry.unit))
+	while (i + n < change->n_replay && event_id_equal(&change->replay[i + n].entry.unit, &change->replay[i].entry.unit))
 		n++;
 	return n;
 }

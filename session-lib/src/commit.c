@@ -63,7 +63,8 @@ static int check_input(struct lds_session *session, struct commit *commit, size_
 	int r;
 
 	if (!input->name || !input->args)
-		return session_fail(session, LDS_INVALID, "event %zu of the unit had no %s", i, input->name ? "arguments" : "name");
+		return session_fail(session, LDS_INVALID, "event %zu of the unit had no %s", i,
+		                    input->name ? "arguments" : "name");
 	n = strnlen(input->args, EVENT_ARGS_BYTES_MAX + 1);
 	if (n > EVENT_ARGS_BYTES_MAX)
 		return session_fail(session, LDS_TOO_LARGE, "the arguments of %.*s were over %u bytes",
@@ -87,7 +88,8 @@ static int check_bounds(struct lds_session *session, const struct commit *commit
 	for (size_t i = 0; i < commit->n; i++)
 		queued += pending_frame_bytes(commit->events[i]);
 	if (queued > SESSION_QUEUE_BYTES_MAX)
-		return session_fail(session, LDS_FULL, "%u bytes wait for the leader, more are not kept", SESSION_QUEUE_BYTES_MAX);
+		return session_fail(session, LDS_FULL, "%u bytes wait for the leader, more are not kept",
+		                    SESSION_QUEUE_BYTES_MAX);
 	if (session->pending.args_bytes > SESSION_PENDING_BYTES_MAX)
 		return session_fail(session, LDS_FULL, "%u bytes of arguments are pending, more are not kept",
 		                    SESSION_PENDING_BYTES_MAX);

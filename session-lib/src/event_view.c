@@ -20,14 +20,24 @@ void event_view_fill(struct event_view *view, const struct event *event, bool co
 	struct lds_event *e = &view->event;
 
 	*e = (struct lds_event){
-		.size = sizeof(*e), .name = event->name, .version = event->version,
-		.args = event->args, .args_bytes = event->args_bytes,
-		.unit_index = entry->unit_index, .unit_count = entry->unit_count,
-		.position = position_view(entry->at), .generation = event->generation,
-		.origins = view->origins, .n_origins = event->n_origins,
-		.client_only = entry->client_only, .confirmed = confirmed, .pending = pending,
-		.client_id = event->client_id, .session_id = event->session_id,
-		.hlc = view->hlc, .time_ms = event->hlc.time_ms,
+		.size = sizeof(*e),
+		.name = event->name,
+		.version = event->version,
+		.args = event->args,
+		.args_bytes = event->args_bytes,
+		.unit_index = entry->unit_index,
+		.unit_count = entry->unit_count,
+		.position = position_view(entry->at),
+		.generation = event->generation,
+		.origins = view->origins,
+		.n_origins = event->n_origins,
+		.client_only = entry->client_only,
+		.confirmed = confirmed,
+		.pending = pending,
+		.client_id = event->client_id,
+		.session_id = event->session_id,
+		.hlc = view->hlc,
+		.time_ms = event->hlc.time_ms,
 	};
 	if (!position_is_root(entry->at))
 		e->parent = position_view(position_parent(entry->at));

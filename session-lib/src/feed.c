@@ -16,14 +16,14 @@
 
 struct feed {
 	const Leaderd__Feed *message;
-	struct feed_item *items;     /* owned */
-	struct incoming *incoming;   /* owned */
-	struct event_id *refused;    /* owned */
+	struct feed_item *items;   /* owned */
+	struct incoming *incoming; /* owned */
+	struct event_id *refused;  /* owned */
 	size_t n_refused;
-	struct refusals refusals;    /* owned until noted */
-	struct hash last_hash;       /* of the newest event, or of where the feed goes back to */
+	struct refusals refusals; /* owned until noted */
+	struct hash last_hash;    /* of the newest event, or of where the feed goes back to */
 	struct hlc hlc;
-	struct position own_last;    /* root: no own event came */
+	struct position own_last; /* root: no own event came */
 };
 
 static void finish(struct feed *feed) {
@@ -98,8 +98,8 @@ static int read_events(struct lds_session *session, struct feed *feed) {
 		int r;
 
 		item->message = message;
-		r = message->short_ ? read_short(session, message, item) :
-		                      wire_event_unpack(&item->event, message, &session->error);
+		r = message->short_ ? read_short(session, message, item)
+		                    : wire_event_unpack(&item->event, message, &session->error);
 		if (r < 0)
 			return r;
 		read_hash(&item->event->local_hash, &message->local_hash);
@@ -162,8 +162,12 @@ static void keep(struct lds_session *session, void *data) {
 
 static int take(struct lds_session *session, struct feed *feed) {
 	struct session_input input = { .kind = SESSION_FEED };
-	struct step step = { .outcome = SESSION_DONE, .image_fd = -1, .items = feed->items,
-	                     .n_items = feed->message->n_events, .on_done = keep, .on_done_data = feed };
+	struct step step = { .outcome = SESSION_DONE,
+		                 .image_fd = -1,
+		                 .items = feed->items,
+		                 .n_items = feed->message->n_events,
+		                 .on_done = keep,
+		                 .on_done_data = feed };
 	int r;
 
 	fill_payload(feed, &input.feed.payload);

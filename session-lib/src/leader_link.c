@@ -20,8 +20,8 @@
 #include "base/limits.h"
 #include "base/must.h"
 
-#define READ_BYTES (64u * 1024u)  /* asked of the kernel at once */
-#define DESCRIPTORS_MAX 4u        /* in one message; more than one is a mistake that must not leak */
+#define READ_BYTES (64u * 1024u) /* asked of the kernel at once */
+#define DESCRIPTORS_MAX 4u       /* in one message; more than one is a mistake that must not leak */
 
 uint64_t clock_monotonic_us(void) {
 	struct timespec now;
@@ -47,7 +47,8 @@ int leader_default_socket(char *ret, size_t bytes, struct error *error) {
 	else if (runtime && *runtime)
 		n = snprintf(ret, bytes, "%s/leaderd/socket", runtime);
 	else
-		return error_set(error, ERROR_INVALID, "no socket was named: neither LEADERD_SOCKET nor XDG_RUNTIME_DIR is set");
+		return error_set(error, ERROR_INVALID,
+		                 "no socket was named: neither LEADERD_SOCKET nor XDG_RUNTIME_DIR is set");
 	if (n < 0 || (size_t)n >= bytes)
 		return error_set(error, ERROR_INVALID, "the path of the leader's socket was too long");
 	return 0;
@@ -161,8 +162,9 @@ static int receive_some(struct leader_link *link, struct error *error) {
 	size_t room;
 	uint8_t *data = wire_reader_room(&link->reader, READ_BYTES, &room);
 	struct iovec vector = { data, room };
-	struct msghdr message = { .msg_iov = &vector, .msg_iovlen = 1, .msg_control = control.bytes,
-	                          .msg_controllen = sizeof(control.bytes) };
+	struct msghdr message = {
+		.msg_iov = &vector, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof(control.bytes)
+	};
 	ssize_t n;
 
 	if (!data)
@@ -196,8 +198,8 @@ size_t leader_link_waiting(const struct leader_link *link) {
 
 void leader_link_flush(struct leader_link *link) {
 	while (!link->write_ended && link->fd >= 0 && leader_link_waiting(link) > 0) {
-		ssize_t n = send(link->fd, link->output.data + link->output_at, leader_link_waiting(link),
-		                 MSG_NOSIGNAL | MSG_DONTWAIT);
+		ssize_t n =
+			send(link->fd, link->output.data + link->output_at, leader_link_waiting(link), MSG_NOSIGNAL | MSG_DONTWAIT);
 
 		if (n > 0) {
 			link->output_at += (size_t)n;

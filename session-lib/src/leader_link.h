@@ -13,13 +13,13 @@
 #include "proto/wire.h"
 
 struct leader_link {
-	int fd;                  /* -1: no connection */
-	int image_fd;            /* a descriptor that came and was not taken yet; -1: none */
+	int fd;       /* -1: no connection */
+	int image_fd; /* a descriptor that came and was not taken yet; -1: none */
 	struct wire_reader reader;
-	struct bytes output;     /* packed frames; those before output_at are in the kernel */
+	struct bytes output; /* packed frames; those before output_at are in the kernel */
 	size_t output_at;
-	bool read_ended;         /* the leader hung up: what it sent before is still in `reader` */
-	bool write_ended;        /* nothing can be sent any more */
+	bool read_ended;  /* the leader hung up: what it sent before is still in `reader` */
+	bool write_ended; /* nothing can be sent any more */
 };
 
 void leader_link_init(struct leader_link *link);

@@ -27,8 +27,9 @@ int lookup_ask(struct lds_session *session, const struct event_id *id) {
 	r = session_pack(session, &message);
 	if (r < 0)
 		return r;
-	session->lookup = (struct lookup){ .number = number, .asked_backend = session->machine.heads.backend,
-	                                   .asked_generation = session->machine.heads.generation };
+	session->lookup = (struct lookup){ .number = number,
+		                               .asked_backend = session->machine.heads.backend,
+		                               .asked_generation = session->machine.heads.generation };
 	return 0;
 }
 

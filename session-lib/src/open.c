@@ -153,8 +153,7 @@ static struct lds_session *session_create(void) {
 	return session;
 }
 
-int lds_open(struct lds_session **ret_session, const struct lds_options *options, char *ret_error,
-             size_t error_bytes) {
+int lds_open(struct lds_session **ret_session, const struct lds_options *options, char *ret_error, size_t error_bytes) {
 	struct lds_session *session;
 	struct error error = { 0 };
 	int r;

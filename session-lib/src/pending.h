@@ -17,8 +17,8 @@
 #include "model/event.h"
 
 struct pending_event {
-	struct event *event;  /* owned; its digest is that of its newest application here */
-	bool queued;          /* not packed into a frame yet */
+	struct event *event; /* owned; its digest is that of its newest application here */
+	bool queued;         /* not packed into a frame yet */
 	TAILQ_ENTRY(pending_event) queue;
 	UT_hash_handle hh;
 };
@@ -38,7 +38,7 @@ void pending_table_finish(struct pending_table *table);
 /* Takes the event on success; ERROR_NO_MEMORY leaves it with the caller. */
 int pending_add(struct pending_table *table, struct event *event);
 struct pending_event *pending_find(const struct pending_table *table, const struct event_id *id); /* or NULL */
-void pending_remove(struct pending_table *table, struct pending_event *pending); /* frees it */
+void pending_remove(struct pending_table *table, struct pending_event *pending);                  /* frees it */
 
 void pending_enqueue(struct pending_table *table, struct pending_event *pending); /* nothing if queued */
 void pending_dequeue(struct pending_table *table, struct pending_event *pending); /* nothing if not */

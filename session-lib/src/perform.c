@@ -1,7 +1,7 @@
 /*
  * The one place where a step's effects are performed, in a written order: make
  * durable (here: change the state), then tell the leader, then call back.
- * The last step of docs/ARCHITECTURE.md.
+ * Step 14 of docs/ARCHITECTURE.md.
  *
  * An effect whose answer decides what happens next stands alone in its list;
  * its answer goes into the machine at once, and what that leads to follows.
@@ -64,7 +64,7 @@ static int pack_unit(struct lds_session *session, struct pending_event *const *u
 	Leaderd__ToLeader message = LEADERD__TO_LEADER__INIT;
 	Leaderd__Event *events = calloc(n, sizeof(*events));
 	Leaderd__Event **list = calloc(n, sizeof(Leaderd__Event *));
-	uint64_t (*origins)[2 * ORIGINS_MAX] = calloc(n, sizeof(*origins));
+	uint64_t(*origins)[2 * ORIGINS_MAX] = calloc(n, sizeof(*origins));
 	int r = ERROR_NO_MEMORY;
 
 	if (events && list && origins) {
@@ -159,7 +159,7 @@ static void note_move(struct lds_session *session) {
 
 /* Performs a change and asks the machine what follows from it. */
 static void answer_change(struct lds_session *session, const struct session_effect *effect, struct step *step,
-                         struct session_effects *effects) {
+                          struct session_effects *effects) {
 	struct session_input answer = { .kind = SESSION_CHANGED };
 	bool *suspended = calloc(effect->change.n_replay + 1, sizeof(*suspended));
 
@@ -180,7 +180,7 @@ static void answer_change(struct lds_session *session, const struct session_effe
 }
 
 static void answer_apply(struct lds_session *session, const struct session_effect *effect, struct step *step,
-                        struct session_effects *effects) {
+                         struct session_effects *effects) {
 	struct session_input answer = { .kind = SESSION_APPLIED };
 
 	apply_unit(session, effect, step);

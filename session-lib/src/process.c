@@ -1,6 +1,6 @@
 /*
  * lds_process: one turn of the session. Sends, receives, gives each frame to the
- * machine, and calls the app back at the end, when every change is whole. Step 11
+ * machine, and calls the app back at the end, when every change is whole. Step 12
  * of docs/ARCHITECTURE.md.
  *
  * A frame that cannot be taken now (a statement of the app is under way, or the
@@ -261,8 +261,9 @@ int lds_get_events(const struct lds_session *session) {
 		return POLLIN;
 	if (!session->message || (leader_link_wants_input(&session->link) && session->link.fd >= 0))
 		events |= POLLIN;
-	if (!session->link.write_ended && (leader_link_waiting(&session->link) > 0 ||
-	                                   (session->machine.link == SESSION_LIVE && !TAILQ_EMPTY(&session->pending.queue))))
+	if (!session->link.write_ended &&
+	    (leader_link_waiting(&session->link) > 0 ||
+	     (session->machine.link == SESSION_LIVE && !TAILQ_EMPTY(&session->pending.queue))))
 		events |= POLLOUT;
 	return events;
 }

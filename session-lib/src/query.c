@@ -99,8 +99,8 @@ static int bind(struct lds_session *session, sqlite3_stmt *statement, const stru
 	return 0;
 }
 
-int rows_open(struct lds_session *session, const char *sql, const struct lds_parameter *parameters,
-              size_t n_parameters, struct lds_rows **ret_rows) {
+int rows_open(struct lds_session *session, const char *sql, const struct lds_parameter *parameters, size_t n_parameters,
+              struct lds_rows **ret_rows) {
 	struct lds_rows *rows = calloc(1, sizeof(*rows));
 	int r = rows ? prepare(session, sql, &rows->statement) : error_no_memory(&session->error);
 
@@ -118,8 +118,8 @@ int rows_open(struct lds_session *session, const char *sql, const struct lds_par
 	return 0;
 }
 
-int lds_query(struct lds_session *session, const char *sql, const struct lds_parameter *parameters,
-              size_t n_parameters, struct lds_rows **ret_rows) {
+int lds_query(struct lds_session *session, const char *sql, const struct lds_parameter *parameters, size_t n_parameters,
+              struct lds_rows **ret_rows) {
 	int r = session_enter(session);
 
 	if (r < 0)

@@ -30,11 +30,11 @@
 #include "store/state.h"
 
 /* Bounds of the shell alone. */
-#define SESSION_OUTPUT_BYTES (64u * 1024u)  /* frames packed ahead of the socket: enough to fill it */
-#define SESSION_RETRY_MS 5u                 /* pause after HELD or a failure of the environment */
-#define SESSION_RESYNCS_MAX 3u              /* contradictions in a row before the connection is given up */
-#define SESSION_SCHEMAS_MAX 4u              /* schemas kept at once: the app's, the one in force, two under way */
-#define SESSION_TIMEOUT_MS 10000            /* unless the app says otherwise */
+#define SESSION_OUTPUT_BYTES (64u * 1024u) /* frames packed ahead of the socket: enough to fill it */
+#define SESSION_RETRY_MS 5u                /* pause after HELD or a failure of the environment */
+#define SESSION_RESYNCS_MAX 3u             /* contradictions in a row before the connection is given up */
+#define SESSION_SCHEMAS_MAX 4u             /* schemas kept at once: the app's, the one in force, two under way */
+#define SESSION_TIMEOUT_MS 10000           /* unless the app says otherwise */
 #define SOCKET_PATH_BYTES_MAX 4096u
 
 #define SESSION_MAGIC 0x6c64735365737369ull
@@ -56,15 +56,15 @@ struct refusal {
 TAILQ_HEAD(refusals, refusal);
 
 struct step {
-	struct event *const *unit;    /* COMMIT: borrowed */
+	struct event *const *unit; /* COMMIT: borrowed */
 	size_t n_unit;
 	const struct feed_item *items; /* FEED: borrowed, parallel to the payload's events */
 	size_t n_items;
-	const struct schema *schema;  /* WELCOME with an image: the one to take it under; borrowed */
+	const struct schema *schema; /* WELCOME with an image: the one to take it under; borrowed */
 	int image_fd;
 	uint64_t image_bytes;
 	bool welcome;
-	uint64_t generation;          /* FEED, WELCOME: as the leader tells it */
+	uint64_t generation; /* FEED, WELCOME: as the leader tells it */
 	/* Called when a change stands, before anything is told; may be NULL. */
 	void (*on_done)(struct lds_session *session, void *data);
 	void *on_done_data;
@@ -79,15 +79,15 @@ struct step {
 struct lds_subscription {
 	struct lds_session *session;
 	TAILQ_ENTRY(lds_subscription) list;
-	bool ended;           /* closed in a callback: freed after the round */
-	bool fresh;           /* a query that was never called back */
-	bool due;             /* and is to be run in the next round, changes or not */
-	uint64_t round;       /* the round of callbacks in which it was made */
-	char **tables;        /* owned */
+	bool ended;     /* closed in a callback: freed after the round */
+	bool fresh;     /* a query that was never called back */
+	bool due;       /* and is to be run in the next round, changes or not */
+	uint64_t round; /* the round of callbacks in which it was made */
+	char **tables;  /* owned */
 	size_t n_tables;
 	lds_table_callback on_tables;
-	lds_query_callback on_rows; /* a query's, if set */
-	char *sql;            /* owned */
+	lds_query_callback on_rows;       /* a query's, if set */
+	char *sql;                        /* owned */
 	struct lds_parameter *parameters; /* owned, with what they point to */
 	size_t n_parameters;
 	uint8_t rows_hash[32];
@@ -98,19 +98,19 @@ TAILQ_HEAD(subscriptions, lds_subscription);
 /* The event that lds_wait waits for. */
 struct watch {
 	bool active, all;
-	bool to_confirmed;   /* the stage waited for is CONFIRMED: refusals of durable events count */
+	bool to_confirmed; /* the stage waited for is CONFIRMED: refusals of durable events count */
 	struct event_id id;
-	bool arrived;        /* it came from the leader's log while we waited */
+	bool arrived; /* it came from the leader's log while we waited */
 	bool refused;
 	char reason[256];
 };
 
 /* A question to the leader: what became of an event? */
 struct lookup {
-	uint64_t number;     /* 0: none is open */
+	uint64_t number; /* 0: none is open */
 	bool answered;
-	int code;            /* of the answer */
-	uint32_t what;       /* Known.what */
+	int code;      /* of the answer */
+	uint32_t what; /* Known.what */
 	struct position at;
 	char reason[256];
 	struct position asked_backend; /* the heads when it was asked: news make it stale */
@@ -137,8 +137,8 @@ struct lds_session {
 
 	/* Schemas */
 	struct schema *schemas[SESSION_SCHEMAS_MAX]; /* owned; the two below are among them */
-	const struct schema *app_schema; /* of the text with which the session was opened */
-	const struct schema *schema;     /* in force */
+	const struct schema *app_schema;             /* of the text with which the session was opened */
+	const struct schema *schema;                 /* in force */
 	bool schema_is_newer;
 
 	/* State and machine */
@@ -150,29 +150,29 @@ struct lds_session {
 	struct hlc hlc;
 	struct position own_last; /* at or behind the newest own event of the leader's log */
 	uint64_t n_suspended;
-	int broken;               /* an image was taken half: the code why, until it is whole */
+	int broken; /* an image was taken half: the code why, until it is whole */
 	int trouble_code;
 	char trouble[256];
 
 	/* Connection */
 	struct leader_link link;
 	struct wire_arena arena;
-	const Leaderd__ToSession *message; /* the frame in hand: held, or to be tried again */
-	bool greeted;             /* something was received on this connection */
-	bool opening;             /* lds_open is under way */
-	unsigned n_resyncs;       /* contradictions since the last good change */
-	uint32_t delay_ms;        /* of the next reconnect */
+	const Leaderd__ToSession *message;                   /* the frame in hand: held, or to be tried again */
+	bool greeted;                                        /* something was received on this connection */
+	bool opening;                                        /* lds_open is under way */
+	unsigned n_resyncs;                                  /* contradictions since the last good change */
+	uint32_t delay_ms;                                   /* of the next reconnect */
 	uint64_t connect_at_us, greet_until_us, retry_at_us; /* retry: UINT64_MAX when nothing is */
-	bool more;                /* the last turn ended at its bound */
-	bool acknowledge;         /* something is to be acknowledged */
+	bool more;                                           /* the last turn ended at its bound */
+	bool acknowledge;                                    /* something is to be acknowledged */
 	uint64_t refused_seen;
-	uint64_t next_number;     /* of requests and streams */
+	uint64_t next_number; /* of requests and streams */
 
 	/* The app */
 	bool touched[SCHEMA_TABLES_MAX]; /* by the transaction under way */
 	bool changed[SCHEMA_TABLES_MAX]; /* since the last callbacks */
 	bool any_changed, schema_changed, status_changed;
-	uint64_t round;           /* of callbacks */
+	uint64_t round; /* of callbacks */
 	struct subscriptions subscriptions;
 	unsigned n_subscriptions;
 	struct refusals refusals; /* to be told */
@@ -193,8 +193,7 @@ struct lds_session {
 int session_enter(const struct lds_session *session);         /* any call */
 int session_enter_outside(const struct lds_session *session); /* not inside a callback */
 /* Notes a failure and returns its code. */
-int session_fail(struct lds_session *session, int code, const char *format, ...)
-        __attribute__((format(printf, 3, 4)));
+int session_fail(struct lds_session *session, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* open.c */
 void session_free(struct lds_session *session);
@@ -254,9 +253,9 @@ void lookup_end(struct lds_session *session);
 
 /* events.c */
 int events_take_page(struct lds_session *session, const Leaderd__EventsPage *page);
-void events_lost(struct lds_session *session);                         /* the connection is gone */
+void events_lost(struct lds_session *session);                                              /* the connection is gone */
 void events_welcomed(struct lds_session *session, bool same_branch, struct position final); /* and back */
-void events_send(struct lds_session *session);                         /* opens and credits that are due */
+void events_send(struct lds_session *session); /* opens and credits that are due */
 
 /* query.c and subscribe.c: what close frees. */
 void rows_close_all(struct lds_session *session);

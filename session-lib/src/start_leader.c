@@ -68,8 +68,8 @@ static int read_birth(struct lds_session *session, int report, pid_t *ret_pid) {
 		last = birth;
 	}
 	if (last.pid == 0 || last.error != 0)
-		return session_fail(session, LDS_NOT_RUNNING, "no leader runs, and %s cannot be started: %s", session->leader_path,
-		                    last.error ? strerror(last.error) : "its process could not be made");
+		return session_fail(session, LDS_NOT_RUNNING, "no leader runs, and %s cannot be started: %s",
+		                    session->leader_path, last.error ? strerror(last.error) : "its process could not be made");
 	*ret_pid = last.pid;
 	return 0;
 }
@@ -132,8 +132,8 @@ static int await_leader(struct lds_session *session, pid_t pid, uint64_t until_u
 			break;
 		}
 		if (clock_monotonic_us() >= until_us) {
-			r = session_fail(session, LDS_TIMEOUT, "%s was started, but does not listen on %s yet", session->leader_path,
-			                 session->socket);
+			r = session_fail(session, LDS_TIMEOUT, "%s was started, but does not listen on %s yet",
+			                 session->leader_path, session->socket);
 			break;
 		}
 		pause_briefly(pid_fd);
@@ -179,8 +179,9 @@ int session_start_leader(struct lds_session *session, uint64_t until_us) {
 	if (lock < 0)
 		return lock;
 	while (flock(lock, LOCK_EX | LOCK_NB) < 0) {
-		r = errno == EWOULDBLOCK || errno == EINTR ? session_connect(session) :
-		    session_fail(session, LDS_IO, "cannot lock beside %s: %s", session->socket, strerror(errno));
+		r = errno == EWOULDBLOCK || errno == EINTR
+		        ? session_connect(session)
+		        : session_fail(session, LDS_IO, "cannot lock beside %s: %s", session->socket, strerror(errno));
 		if (r == ERROR_NOT_RUNNING && clock_monotonic_us() >= until_us)
 			r = session_fail(session, LDS_TIMEOUT, "another process starts a leader on %s, and it does not listen yet",
 			                 session->socket);

@@ -53,7 +53,8 @@ static int copy_tables(struct lds_session *session, struct lds_subscription *sub
 		return error_no_memory(&session->error);
 	for (size_t i = 0; i < n_tables; i++) {
 		if (!tables[i] || schema_find_table(session->schema, tables[i]) < 0)
-			return session_fail(session, LDS_INVALID, "the schema has no table %s", tables[i] ? tables[i] : "without a name");
+			return session_fail(session, LDS_INVALID, "the schema has no table %s",
+			                    tables[i] ? tables[i] : "without a name");
 		subscription->tables[i] = strdup(tables[i]);
 		if (!subscription->tables[i])
 			return error_no_memory(&session->error);
@@ -141,8 +142,8 @@ int lds_subscribe_query(struct lds_session *session, const char *sql, const stru
 	if (r < 0)
 		return r;
 	subscription = calloc(1, sizeof(*subscription));
-	r = subscription ? copy_query(session, subscription, sql, parameters, n_parameters) :
-	                   error_no_memory(&session->error);
+	r = subscription ? copy_query(session, subscription, sql, parameters, n_parameters)
+	                 : error_no_memory(&session->error);
 	if (r < 0) {
 		subscription_free(subscription);
 		return r;

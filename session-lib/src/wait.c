@@ -132,12 +132,13 @@ static int judge(struct lds_session *session, const struct event_id *id, enum ld
 	return judge_known(session, id, stage);
 }
 
-static int wait_until(struct lds_session *session, const struct event_id *id, enum lds_stage stage,
-                      uint64_t until_us) {
-	for (;;) {
-		int r, turn;
+static int wait_until(struct lds_session *session, const struct event_id *id, enum lds_stage stage, uint64_t until_us) {
+	/* A trouble may have passed: its end is in the socket, so that is looked at first. */
+	bool believe = session->trouble_code == 0;
 
-		r = judge(session, id, stage);
+	for (;; believe = true) {
+		int r = believe ? judge(session, id, stage) : WAIT_ON, turn;
+
 		if (r != WAIT_ON)
 			return r;
 		turn = session_turn(session);

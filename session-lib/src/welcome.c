@@ -45,8 +45,7 @@ static uint8_t *pack_pending_ids(const struct lds_session *session, size_t *ret_
 	uint8_t *ids = malloc(*ret_n * sizeof(pending->entry.id.bytes) + 1);
 
 	for (size_t i = 0; ids && i < *ret_n; i++)
-		memcpy(ids + i * sizeof(pending->entry.id.bytes), pending[i].entry.id.bytes,
-		       sizeof(pending->entry.id.bytes));
+		memcpy(ids + i * sizeof(pending->entry.id.bytes), pending[i].entry.id.bytes, sizeof(pending->entry.id.bytes));
 	return ids;
 }
 
@@ -79,14 +78,14 @@ int session_say_hello(struct lds_session *session, bool want_image) {
 	hello.session_id = session->session_id;
 	hello.nonce = (ProtobufCBinaryData){ sizeof(session->nonce), session->nonce };
 	if (schema)
-		hello.fingerprint = (ProtobufCBinaryData){ sizeof(schema->fingerprint.bytes),
-		                                           (uint8_t *)schema->fingerprint.bytes };
+		hello.fingerprint =
+			(ProtobufCBinaryData){ sizeof(schema->fingerprint.bytes), (uint8_t *)schema->fingerprint.bytes };
 	if (session->app_text)
 		hello.schema = session->app_text;
 	hello.newest = &newest;
 	hello.confirmed = &confirmed;
 	hello.pending = (ProtobufCBinaryData){ n_pending * sizeof(struct event_id), ids };
-	hello.want_image = want_image;
+	hello.want_image = want_image || session->broken; /* what the machine believes in is not here */
 	hello.read_only = session->flags & LDS_READ_ONLY;
 	hello.refused_seen = session->refused_seen;
 	message.body_case = LEADERD__TO_LEADER__BODY_HELLO;
@@ -107,7 +106,8 @@ static int check_identity(struct lds_session *session, const Leaderd__Welcome *m
 	session_pending(&session->machine, &n);
 	if (session->client_id[0] && n > 0 && strcmp(session->client_id, message->client_id) != 0)
 		return session_fail(session, ERROR_CONFLICT,
-		                    "the store %s was replaced by another while %zu events were pending here", session->store, n);
+		                    "the store %s was replaced by another while %zu events were pending here", session->store,
+		                    n);
 	return 0;
 }
 
@@ -177,14 +177,23 @@ static void keep(struct lds_session *session, void *data) {
 static int take(struct lds_session *session, const Leaderd__Welcome *message, const struct schema *schema) {
 	enum session_verdict *verdicts = read_verdicts(&message->verdicts);
 	struct taking taking = {
-		.message = message, .leader = session->machine.heads.leader, .final = session->machine.heads.final,
-		.welcome = { .image = message->image, .heads = session_read_heads(message->heads), .verdicts = verdicts,
+		.message = message,
+		.leader = session->machine.heads.leader,
+		.final = session->machine.heads.final,
+		.welcome = { .image = message->image,
+		             .heads = session_read_heads(message->heads),
+		             .verdicts = verdicts,
 		             .n_verdicts = message->verdicts.len },
 	};
 	struct step step = {
-		.outcome = SESSION_DONE, .welcome = true, .schema = schema, .image_fd = session->link.image_fd,
-		.image_bytes = message->image_bytes, .generation = taking.welcome.heads.generation,
-		.on_done = keep, .on_done_data = &taking,
+		.outcome = SESSION_DONE,
+		.welcome = true,
+		.schema = schema,
+		.image_fd = session->link.image_fd,
+		.image_bytes = message->image_bytes,
+		.generation = taking.welcome.heads.generation,
+		.on_done = keep,
+		.on_done_data = &taking,
 	};
 	struct session_input input = { .kind = SESSION_WELCOME };
 	struct hash ignored;

@@ -150,8 +150,8 @@ static int tell_difference(struct pair *pair, const struct schema *schema, uint6
 		if (strcmp(rows[0], rows[1]) == 0)
 			r = error_set(error, ERROR_CORRUPT, "the state differs from a replay of the log in %s", rows[0]);
 		else
-			r = error_set(error, ERROR_CORRUPT, "the state differs from a replay of the log: %s, where the replay has %s",
-			              rows[0], rows[1]);
+			r = error_set(error, ERROR_CORRUPT,
+			              "the state differs from a replay of the log: %s, where the replay has %s", rows[0], rows[1]);
 	}
 	bytes_finish(&texts[0]);
 	bytes_finish(&texts[1]);

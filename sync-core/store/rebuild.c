@@ -59,8 +59,9 @@ int store_remove_leftovers(const char *folder, struct error *error) {
 
 static int sync_folder(const char *folder, struct error *error) {
 	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int r = fd < 0 || fsync(fd) < 0 ? error_set(error, ERROR_IO, "cannot sync the folder %.200s: %s", folder,
-	                                            strerror(errno)) : 0;
+	int r = fd < 0 || fsync(fd) < 0
+	            ? error_set(error, ERROR_IO, "cannot sync the folder %.200s: %s", folder, strerror(errno))
+	            : 0;
 
 	if (fd >= 0)
 		close(fd);
@@ -79,9 +80,10 @@ static int move_into_place(const char *folder, const char *from, const char *to,
 
 /* -- Making -- */
 
-static int fill(struct store *store, struct state *state, struct error *error) {
+static int fill(struct store *store, struct state *state, const uint64_t *generation, struct error *error) {
 	struct eventlog_status status;
 	struct advance advance = {
+		.generation = generation,
 		.log = store->log,
 		.state = state,
 		.on_progress = store->options.on_progress,
@@ -112,7 +114,7 @@ int store_open_state(struct store *store, bool *ret_made, struct error *error) {
 	free(path);
 	made = r == STATE_REBUILD;
 	if (made)
-		r = fill(store, state, error);
+		r = fill(store, state, NULL, error);
 	if (r < 0) {
 		state_close(state);
 		return r;
@@ -129,20 +131,31 @@ int store_settle_file(struct state *state, struct error *error) {
 	return rc == SQLITE_OK ? 0 : database_error(db, rc, "settle the new state", error);
 }
 
-static int make_file(struct store *store, const struct schema *schema, const char *path, struct error *error) {
-	const struct state_options options = { .path = path, .schema = schema };
+struct exchange {
+	const struct schema *schema; /* of the new state */
+	const uint64_t *generation;  /* NULL: the log's */
+	char *from, *to;
+};
+
+static void exchange_finish(struct exchange *exchange) {
+	free(exchange->from);
+	free(exchange->to);
+}
+
+static int make_file(struct store *store, const struct exchange *exchange, struct error *error) {
+	const struct state_options options = { .path = exchange->from, .schema = exchange->schema };
 	struct state *state = NULL;
-	int r = store_remove_database(path, error);
+	int r = store_remove_database(exchange->from, error);
 
 	if (r == 0)
 		r = state_open(&state, &options, error);
 	if (r >= 0)
-		r = fill(store, state, error);
+		r = fill(store, state, exchange->generation, error);
 	if (r == 0)
 		r = store_settle_file(state, error);
 	state_close(state);
 	if (r < 0)
-		store_remove_database(path, NULL);
+		store_remove_database(exchange->from, NULL);
 	return r;
 }
 
@@ -155,16 +168,6 @@ static bool is_busy(struct store *store) {
 	return false;
 }
 
-struct exchange {
-	const struct schema *schema; /* of the new state */
-	char *from, *to;
-};
-
-static void exchange_finish(struct exchange *exchange) {
-	free(exchange->from);
-	free(exchange->to);
-}
-
 static int exchange_prepare(struct exchange *exchange, struct store *store, struct error *error) {
 	int r = is_busy(store) ? error_set(error, ERROR_BUSY, "a statement is under way on the state") : 0;
 
@@ -172,7 +175,7 @@ static int exchange_prepare(struct exchange *exchange, struct store *store, stru
 		r = store_path(&exchange->from, store->folder, NEW_STATE_FILE, error);
 	if (r == 0)
 		r = store_path(&exchange->to, store->folder, STATE_FILE, error);
-	return r == 0 ? make_file(store, exchange->schema, exchange->from, error) : r;
+	return r == 0 ? make_file(store, exchange, error) : r;
 }
 
 /* The point of no return is behind us: a failure holds the store, and the next
@@ -194,8 +197,8 @@ static int exchange_complete(struct exchange *exchange, struct store *store, str
 	return 0;
 }
 
-int store_make_state(struct store *store, struct error *error) {
-	struct exchange exchange = { .schema = store->schema };
+int store_make_state(struct store *store, const uint64_t *generation, struct error *error) {
+	struct exchange exchange = { .schema = store->schema, .generation = generation };
 	int r = exchange_prepare(&exchange, store, error);
 
 	if (r == 0)
@@ -236,7 +239,7 @@ int store_rebuild(struct store *store, bool accept_loss, struct error *error) {
 	/* First, so that no session ever meets an old generation with new events. */
 	if (r == 0 && loss.is_lost)
 		r = raise_generation(store, loss.generation, error);
-	return r == 0 ? store_make_state(store, error) : r;
+	return r == 0 ? store_make_state(store, NULL, error) : r;
 }
 
 /* -- Another schema -- */

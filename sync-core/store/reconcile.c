@@ -57,8 +57,10 @@ static bool column_mark(sqlite3_stmt *statement, struct mark *ret) {
 static int read_head(sqlite3 *db, struct mark *ret, uint64_t *ret_generation, struct error *error) {
 	sqlite3_stmt *statement = NULL;
 	int found = 0;
-	int r = database_prepare(&statement, db, "SELECT head_global, head_client, head_hash, head_generation "
-	                                         "FROM leaderd_state WHERE one = 1", error);
+	int r = database_prepare(&statement, db,
+	                         "SELECT head_global, head_client, head_hash, head_generation "
+	                         "FROM leaderd_state WHERE one = 1",
+	                         error);
 
 	if (r == 0 && sqlite3_step(statement) == SQLITE_ROW && column_mark(statement, ret)) {
 		*ret_generation = (uint64_t)sqlite3_column_int64(statement, 3);
@@ -78,7 +80,8 @@ static int find_first_missing(struct eventlog *log, sqlite3 *db, struct position
 	int r = database_prepare(&statement, db,
 	                         "SELECT global, client, local_hash FROM (SELECT global, client, local_hash, ordinal "
 	                         "FROM leaderd_journal UNION ALL SELECT base_global, base_client, base_hash, -1 "
-	                         "FROM leaderd_state) ORDER BY ordinal DESC", error);
+	                         "FROM leaderd_state) ORDER BY ordinal DESC",
+	                         error);
 
 	while (r == 0 && !standing && sqlite3_step(statement) == SQLITE_ROW && column_mark(statement, &mark)) {
 		r = stands(log, &mark, &standing, error);
@@ -92,8 +95,8 @@ static int find_first_missing(struct eventlog *log, sqlite3 *db, struct position
 	return 0;
 }
 
-static void tell_loss(struct loss *loss, const struct eventlog_status *log, struct position first,
-                      struct position head, bool head_stands) {
+static void tell_loss(struct loss *loss, const struct eventlog_status *log, struct position first, struct position head,
+                      bool head_stands) {
 	char from[POSITION_TEXT_BYTES], to[POSITION_TEXT_BYTES], end[POSITION_TEXT_BYTES], what[160];
 
 	position_print(from, first);
@@ -263,6 +266,22 @@ static int step_forward(struct store *store, bool *ret_log_failed, struct error 
 	return r;
 }
 
+/* The rebase is durable in neither file yet. A state that has to be made anew is
+ * committed before the log is, so it must not say the generation that the rebase
+ * will have: the log would seem lost after a kill. What it holds stands in the
+ * log with and without the rebase. */
+int store_undo(struct store *store, struct position to, struct error *error) {
+	struct state_head head;
+	int r = state_undo(store->state, to, error);
+
+	if (r != STATE_BEYOND_JOURNAL)
+		return r;
+	state_rollback(store->state);
+	state_head(store->state, &head);
+	r = store_make_state(store, &head.generation, error);
+	return r == 0 ? state_begin(store->state, error) : r;
+}
+
 int store_reconcile(struct store *store, struct error *error) {
 	struct position common = POSITION_ROOT;
 	struct state_head head;
@@ -278,6 +297,6 @@ int store_reconcile(struct store *store, struct error *error) {
 		r = step_forward(store, &log_failed, error);
 	/* What is damaged is the state; if it is the log, a rebuild would find it too. */
 	if (r == UNEXPLAINED || (r == ERROR_CORRUPT && !log_failed))
-		r = store_make_state(store, error);
+		r = store_make_state(store, NULL, error);
 	return r;
 }

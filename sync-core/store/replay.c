@@ -18,7 +18,7 @@
 #include "base/must.h"
 #include "model/notation.h"
 
-#define WINDOW_EVENTS (UNIT_EVENTS_MAX + PAGE_EVENTS_MAX)
+#define WINDOW_EVENTS ((size_t)UNIT_EVENTS_MAX + PAGE_EVENTS_MAX)
 
 struct replay {
 	struct eventlog *log;
@@ -223,23 +223,24 @@ static struct position earlier(struct position a, struct position b) {
 	return position_compare(a, b) < 0 ? a : b;
 }
 
-/* The open transaction of the state gets the log's generation, and forgets how
- * to undo what will never be undone. */
-static int settle_head(struct eventlog *log, struct state *state, struct position trim_to, struct error *error) {
-	struct eventlog_status status;
+/* The open transaction of the state gets its generation, and forgets how to undo
+ * what will never be undone. */
+static int settle_head(struct state *state, uint64_t generation, struct position trim_to, struct error *error) {
 	struct state_head head;
 	int r;
 
-	eventlog_status(log, &status);
 	state_head(state, &head);
-	head.generation = status.generation;
+	head.generation = generation;
 	r = state_set_head(state, &head, error);
 	return r < 0 ? r : state_trim(state, earlier(trim_to, head.at), error);
 }
 
 int store_commit_state(struct store *store, struct position trim_to, struct error *error) {
-	int r = settle_head(store->log, store->state, trim_to, error);
+	struct eventlog_status status;
+	int r;
 
+	eventlog_status(store->log, &status);
+	r = settle_head(store->state, status.generation, trim_to, error);
 	return r < 0 ? r : state_commit(store->state, error);
 }
 
@@ -272,17 +273,29 @@ static int advance_unit(struct advance *advance, struct replay *replay, bool *re
 	return r == 0 && advance->done / PAGE_EVENTS_MAX != told ? tell(advance, error) : r;
 }
 
-static int advance_batch(struct advance *advance, struct replay *replay, bool *ret_ended, struct error *error) {
-	uint64_t end = advance->done + REBUILD_BATCH_EVENTS;
+static uint64_t generation_of(const struct advance *advance) {
 	struct eventlog_status status;
-	int r = state_begin(advance->state, error);
 
 	eventlog_status(advance->log, &status);
+	return advance->generation ? *advance->generation : status.generation;
+}
+
+/* Without a backend nothing is ever undone. */
+static struct position trim_mark(const struct advance *advance) {
+	struct eventlog_status status;
+
+	eventlog_status(advance->log, &status);
+	return status.has_backend ? status.upstream_head : advance->until;
+}
+
+static int advance_batch(struct advance *advance, struct replay *replay, bool *ret_ended, struct error *error) {
+	uint64_t end = advance->done + REBUILD_BATCH_EVENTS;
+	int r = state_begin(advance->state, error);
+
 	while (r == 0 && !*ret_ended && advance->done < end)
 		r = advance_unit(advance, replay, ret_ended, error);
-	/* Without a backend nothing is ever undone. */
 	if (r == 0)
-		r = settle_head(advance->log, advance->state, status.has_backend ? status.upstream_head : advance->until, error);
+		r = settle_head(advance->state, generation_of(advance), trim_mark(advance), error);
 	if (r == 0 && *ret_ended)
 		r = state_set_complete(advance->state, true, error);
 	if (r == 0)
@@ -294,15 +307,13 @@ static int advance_batch(struct advance *advance, struct replay *replay, bool *r
 
 int advance_state(struct advance *advance, struct error *error) {
 	struct replay *replay = NULL;
-	struct eventlog_status status;
 	struct state_head head;
 	bool ended = false;
 	int r;
 
-	eventlog_status(advance->log, &status);
 	state_head(advance->state, &head);
 	advance->log_failed = false;
-	if (position_equal(head.at, advance->until) && head.generation == status.generation &&
+	if (position_equal(head.at, advance->until) && head.generation == generation_of(advance) &&
 	    state_is_complete(advance->state))
 		return 0;
 	r = replay_open(&replay, advance->log, head.at, advance->until, error);

@@ -77,8 +77,8 @@ static int install_first_schema(struct store *store, const struct store_options 
 	if (r == 0)
 		r = eventlog_begin(store->log, error);
 	if (r == 0)
-		r = eventlog_install_schema(store->log, store->schema->text, store->schema->text_bytes,
-		                            store->schema->version, error);
+		r = eventlog_install_schema(store->log, store->schema->text, store->schema->text_bytes, store->schema->version,
+		                            error);
 	return r == 0 ? eventlog_commit(store->log, error) : r;
 }
 
@@ -167,12 +167,14 @@ struct store *store_close(struct store *store) {
 }
 
 int store_roll_forward(struct store *store, struct error *error) {
+	bool is_held = !store->state && (!store->log || !store->schema || is_reason_to_hold(store->hold.code));
 	struct error why = { 0 };
 	int r;
 
-	if (!store->state)
+	if (is_held)
 		return error_set(error, ERROR_HOLD, "the store is on hold: %.400s", store->hold.text);
-	r = store_reconcile(store, &why);
+	/* Without a state, what failed was to put the new one into its place. */
+	r = store->state ? store_reconcile(store, &why) : store_make_state(store, NULL, &why);
 	if (r == 0)
 		return 0;
 	if (is_reason_to_hold(r))

@@ -28,9 +28,9 @@
 #include "store/state.h"
 
 struct store_options {
-	const char *folder;       /* exists, mode 0700; eventlog.db and state.db live in it */
-	bool create;              /* make the log if absent; then `schema` must be given */
-	const char *schema;       /* text for a new store, NUL-terminated; NULL: the store must have one */
+	const char *folder; /* exists, mode 0700; eventlog.db and state.db live in it */
+	bool create;        /* make the log if absent; then `schema` must be given */
+	const char *schema; /* text for a new store, NUL-terminated; NULL: the store must have one */
 	const char *schema_label;
 	void (*on_change)(int table, void *data); /* as in state_options */
 	void *on_change_data;
@@ -43,15 +43,23 @@ struct store_options {
 struct store {
 	struct eventlog *log;
 	struct schema *schema;
-	struct state *state;      /* NULL while on hold */
+	struct state *state; /* NULL while on hold */
 	char *folder;
-	struct error hold;        /* code 0: not on hold. CORRUPT for a lost or damaged log */
+	struct error hold;            /* code 0: not on hold. CORRUPT for a lost or damaged log */
 	struct store_options options; /* strings not kept, callbacks are */
 };
 
 /* 0 also for a store that is on hold: look at store->hold. */
 int store_open(struct store **ret, const struct store_options *options, struct error *error);
 struct store *store_close(struct store *store); /* accepts NULL; returns NULL */
+
+/* Inside the transactions of a rebase, when the log's rows are displaced and the
+ * log's head is `to`: undoes everything of the state behind it. What the journal
+ * no longer covers is undone by making the state anew, as store_rebuild does;
+ * store->state is another one then, in a new transaction. After a negative code
+ * no transaction of the state is open, and store->state is NULL if the store went
+ * on hold. */
+int store_undo(struct store *store, struct position to, struct error *error);
 
 /* Inside a transaction of the state: applies one whole unit that a backend
  * confirmed, before it is appended to the log; the events have their positions
@@ -67,14 +75,16 @@ int store_commit_state(struct store *store, struct position trim_to, struct erro
 
 /* Brings the state to the log's head, as opening does; no transaction is open.
  * Confirmed or not, an event of the log that does not apply is void. HOLD and
- * CORRUPT put the store on hold. store->state may be another one afterwards. */
+ * CORRUPT put the store on hold; after another code it may be called again.
+ * store->state may be another one afterwards, or NULL. */
 int store_roll_forward(struct store *store, struct error *error);
 
-/* Makes the state anew from the log; store->state is another one afterwards.
- * With accept_loss a lost log is accepted: the generation moves above the lost
- * state's, and the hold ends. On failure the old state stands, if there was one;
- * only a failure while the files change places puts the store on hold, until this
- * is called again. BUSY: interrupted, or a statement is under way on the state. */
+/* Makes the state anew from the log, outside of transactions; store->state is
+ * another one afterwards. With accept_loss a lost log is accepted: the generation
+ * moves above the lost state's, and the hold ends. On failure the old state
+ * stands, if there was one; only a failure while the files change places puts the
+ * store on hold, until this or store_roll_forward is called again. BUSY:
+ * interrupted, or a statement is under way on the state. */
 int store_rebuild(struct store *store, bool accept_loss, struct error *error);
 
 /* Puts a higher version in force: makes a state under it from the log, installs
@@ -83,7 +93,7 @@ int store_rebuild(struct store *store, bool accept_loss, struct error *error);
  * SCHEMA; BUSY: interrupted, or a statement is under way on the state; HOLD: the
  * log cannot be replayed under it, or the store is on hold. On failure the old
  * schema and state stand; where the log has the new one already, the store is on
- * hold until it is opened again. */
+ * hold until store_roll_forward succeeds or it is opened again. */
 int store_install_schema(struct store *store, const char *text, const char *label, struct error *error);
 
 /* The rest works on the folder of a store beside a leader that may be running

@@ -33,12 +33,13 @@ int replay_next(struct replay *replay, struct event *const **ret, size_t *ret_n,
 struct advance {
 	struct eventlog *log;
 	struct state *state;
-	struct position until;  /* in the log, at or behind the state's head */
+	struct position until;                                        /* in the log, at or behind the state's head */
 	bool (*on_progress)(uint64_t done, uint64_t all, void *data); /* true interrupts: ERROR_BUSY. May be NULL */
 	void *on_progress_data;
-	uint64_t done, all;     /* events */
-	uint64_t n_client_only; /* among those done */
-	bool log_failed;        /* out: a negative code came from the log, not from the state */
+	uint64_t done, all;         /* events */
+	uint64_t n_client_only;     /* among those done */
+	const uint64_t *generation; /* NULL: the log's. What the state's head is to say */
+	bool log_failed;            /* out: a negative code came from the log, not from the state */
 };
 /* Brings the state from its head up to `until`, in transactions of
  * REBUILD_BATCH_EVENTS, then marks it complete. What was committed stays. */
@@ -74,8 +75,9 @@ int store_reconcile(struct store *store, struct error *error);
 /* Opens the state file, or makes it from the log where there is none to use.
  * *ret_made tells which. */
 int store_open_state(struct store *store, bool *ret_made, struct error *error);
-/* Makes a state from the log beside the old one, then puts it in its place. */
-int store_make_state(struct store *store, struct error *error);
+/* Makes a state from the log beside the old one, then puts it in its place. Its
+ * head says `generation`; NULL: the log's. */
+int store_make_state(struct store *store, const uint64_t *generation, struct error *error);
 /* Moves everything from a state's write-ahead log into its synced database file. */
 int store_settle_file(struct state *state, struct error *error);
 /* What an interrupted run left behind. */
@@ -86,7 +88,6 @@ int store_remove_database(const char *path, struct error *error);
 /* -- compare.c -- */
 
 /* 0, or ERROR_CORRUPT naming the first row in which `state` differs from `replayed`. */
-int store_compare_states(struct state *state, struct state *replayed, const struct schema *schema,
-                         struct error *error);
+int store_compare_states(struct state *state, struct state *replayed, const struct schema *schema, struct error *error);
 
 #endif

@@ -54,6 +54,19 @@ static bool tell_and_go_on(uint64_t done, uint64_t all, void *data) {
 
 /* -- Opening -- */
 
+static int code_of_errno(int number) {
+	switch (number) {
+	case EEXIST:
+		return ERROR_CONFLICT;
+	case ENOENT:
+		return ERROR_NOT_FOUND;
+	case EACCES:
+		return ERROR_PERMISSION;
+	default:
+		return ERROR_IO;
+	}
+}
+
 static void reader_close(struct reader *reader) {
 	state_close(reader->state);
 	eventlog_close(reader->log);
@@ -85,8 +98,7 @@ static int open_snapshot(struct reader *reader, struct error *error) {
 	int r;
 
 	if (stat(reader->state_path, &before) < 0)
-		return error_set(error, errno == ENOENT ? ERROR_NOT_FOUND : ERROR_IO, "cannot open %.200s: %s",
-		                 reader->state_path, strerror(errno));
+		return error_set(error, code_of_errno(errno), "cannot open %.200s: %s", reader->state_path, strerror(errno));
 	r = state_open(&reader->state, &options, error);
 	if (r == 0)
 		r = state_begin(reader->state, error);
@@ -234,9 +246,10 @@ static int place_state(struct reader *reader, bool *ret_comparable, struct error
 		return 0;
 	position_print(at, head->at);
 	position_print(end, status.head);
-	return error_set(error, ERROR_CORRUPT, "the event log is not the one of its state, which stands at %s in generation "
-	                 "%llu; the log ends at %s in generation %llu", at, (unsigned long long)head->generation, end,
-	                 (unsigned long long)status.generation);
+	return error_set(error, ERROR_CORRUPT,
+	                 "the event log is not the one of its state, which stands at %s in generation "
+	                 "%llu; the log ends at %s in generation %llu",
+	                 at, (unsigned long long)head->generation, end, (unsigned long long)status.generation);
 }
 
 static int verify_log(struct reader *reader, struct verification *verification, struct error *error) {
@@ -254,8 +267,7 @@ static int verify_log(struct reader *reader, struct verification *verification, 
 	return r;
 }
 
-static int verify_once(const char *folder, struct verification *verification, bool last_attempt,
-                       struct error *error) {
+static int verify_once(const char *folder, struct verification *verification, bool last_attempt, struct error *error) {
 	struct reader reader = { 0 };
 	bool comparable = false;
 	int r = open_schema(&reader, folder, error);
@@ -313,8 +325,7 @@ static int take_name(const char *file, struct error *error) {
 	int fd = open(file, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 
 	if (fd < 0)
-		return error_set(error, errno == EEXIST ? ERROR_CONFLICT : errno == ENOENT ? ERROR_NOT_FOUND :
-		                 errno == EACCES ? ERROR_PERMISSION : ERROR_IO, "cannot make %.200s: %s", file, strerror(errno));
+		return error_set(error, code_of_errno(errno), "cannot make %.200s: %s", file, strerror(errno));
 	close(fd);
 	return 0;
 }

@@ -40,7 +40,8 @@ static int tear_down(void **state) {
 
 static void expect(int expected, int found) {
 	if (found != expected)
-		fail_msg("expected %s, found %s: %s", lds_code_name(expected), lds_code_name(found), lda_last_error(connection));
+		fail_msg("expected %s, found %s: %s", lds_code_name(expected), lds_code_name(found),
+		         lda_last_error(connection));
 }
 
 static void commit(const char *name, const char *args, struct lds_id *ret_id) {
@@ -122,7 +123,8 @@ static void schemas_are_checked_shown_and_installed(void **state) {
 	char error[256], *schema = NULL;
 
 	assert_int_equal(lda_schema_check(NOTES_1, "n.sql", error, sizeof(error)), 0);
-	assert_int_equal(lda_schema_check("-- store n version 1\nCREATE TABLE t (a);\n", "n.sql", error, sizeof(error)), LDS_SCHEMA);
+	assert_int_equal(lda_schema_check("-- store n version 1\nCREATE TABLE t (a);\n", "n.sql", error, sizeof(error)),
+	                 LDS_SCHEMA);
 	assert_non_null(strstr(error, "n.sql:2"));
 	expect(0, lda_schema_show(connection, "notes", &schema));
 	assert_string_equal(schema, NOTES_1);
@@ -224,14 +226,10 @@ static void a_lost_leader_is_told(void **state) {
 
 int main(int argc, char **argv) {
 	const struct CMUnitTest tests[] = {
-		STORY(without_a_leader_there_is_no_connection),
-		STORY(stores_are_created_listed_and_removed),
-		STORY(the_status_is_told_and_followed),
-		STORY(schemas_are_checked_shown_and_installed),
-		STORY(sessions_and_chains_are_listed),
-		STORY(refused_events_are_listed_retried_and_dropped),
-		STORY(a_rebuild_leaves_the_state_as_it_was),
-		STORY(a_lost_leader_is_told),
+		STORY(without_a_leader_there_is_no_connection), STORY(stores_are_created_listed_and_removed),
+		STORY(the_status_is_told_and_followed),         STORY(schemas_are_checked_shown_and_installed),
+		STORY(sessions_and_chains_are_listed),          STORY(refused_events_are_listed_retried_and_dropped),
+		STORY(a_rebuild_leaves_the_state_as_it_was),    STORY(a_lost_leader_is_told),
 	};
 
 	if (argc != 2)

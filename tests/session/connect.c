@@ -187,7 +187,8 @@ static void a_newer_schema_is_opened_with_notice(void **state) {
 
 	scripted_change_schema(&leader, NOTES_2);
 	begin_open(&opening, scripted_options(&leader));
-	scripted_say_welcome(&leader, &(struct scripted_welcome){ .image = true, .with_schema = true, .schema_is_newer = true });
+	scripted_say_welcome(&leader,
+	                     &(struct scripted_welcome){ .image = true, .with_schema = true, .schema_is_newer = true });
 	assert_int_equal(end_open(&opening), LDS_NEWER);
 	assert_int_equal(session_status(session).schema_version, 2);
 }
@@ -355,8 +356,10 @@ static void rubbish_ends_the_connection_and_nothing_else(void **state) {
 	static const struct {
 		const uint8_t *data;
 		size_t n;
-	} cases[] = { { oversized, sizeof(oversized) }, { empty, sizeof(empty) }, { nonsense, sizeof(nonsense) },
-	              { truncated, sizeof(truncated) } };
+	} cases[] = { { oversized, sizeof(oversized) },
+		          { empty, sizeof(empty) },
+		          { nonsense, sizeof(nonsense) },
+		          { truncated, sizeof(truncated) } };
 
 	session = scripted_session(&leader);
 	assert_int_equal(lds_commit(session, "noteAdded", ADDED("a"), NULL), 0);
@@ -375,6 +378,35 @@ static void rubbish_ends_the_connection_and_nothing_else(void **state) {
 		scripted_say_welcome(&leader, &(struct scripted_welcome){ .verdicts = &unknown, .n_verdicts = 1 });
 		session_settle(session);
 		assert_int_equal(session_status(session).connection, LDS_CONNECTED);
+	}
+}
+
+/* Whatever a feed's bytes say, the session stays whole: its own commit is there. */
+static void damaged_feeds_do_no_harm(void **state) {
+	const char *chosen = getenv("LEADERD_SEED");
+	unsigned seed = chosen ? (unsigned)strtoul(chosen, NULL, 10) : 20240607;
+	uint8_t unknown = 0;
+
+	print_message("LEADERD_SEED=%u\n", seed);
+	session = scripted_session(&leader);
+	assert_int_equal(lds_commit(session, "noteAdded", ADDED("a"), NULL), 0);
+	scripted_foreign(&leader, "noteAdded", ADDED("b"));
+	scripted_foreign(&leader, "noteAdded", ADDED("c"));
+	for (int i = 0; i < 60; i++) {
+		leader.damage_seed = &seed;
+		scripted_say_feed(&leader, &(struct scripted_feed){ 0 });
+		leader.damage_seed = NULL;
+		scripted_hang_up(&leader);
+		session_settle(session);
+		assert_int_equal(session_count(session, "SELECT count(*) FROM note WHERE id = 'a'"), 1);
+		assert_int_equal(session_status(session).pending, 1);
+
+		session_reconnect(session, &leader);
+		scripted_read(&leader, LEADERD__TO_LEADER__BODY_HELLO);
+		scripted_say_welcome(&leader,
+		                     &(struct scripted_welcome){ .image = true, .verdicts = &unknown, .n_verdicts = 1 });
+		session_settle(session);
+		assert_int_equal(session_count(session, NOTES), 3);
 	}
 }
 
@@ -420,6 +452,7 @@ int main(void) {
 		STORY(other_failures_are_tried_again),
 		STORY(a_store_that_was_replaced_is_not_mixed_with_ours),
 		STORY(rubbish_ends_the_connection_and_nothing_else),
+		STORY(damaged_feeds_do_no_harm),
 		STORY(frames_are_put_together),
 	};
 

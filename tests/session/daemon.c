@@ -47,9 +47,14 @@ void daemon_home_remove(struct daemon_home *home) {
 }
 
 struct lds_options daemon_options(const struct daemon_home *home, const char *session_id) {
-	return (struct lds_options){ .size = sizeof(struct lds_options), .flags = LDS_START_LEADER, .socket = home->socket,
-	                             .store = "notes", .schema = NOTES_1, .session_id = session_id,
-	                             .leader_path = daemon_program, .timeout_ms = 30000 };
+	return (struct lds_options){ .size = sizeof(struct lds_options),
+		                         .flags = LDS_START_LEADER,
+		                         .socket = home->socket,
+		                         .store = "notes",
+		                         .schema = NOTES_1,
+		                         .session_id = session_id,
+		                         .leader_path = daemon_program,
+		                         .timeout_ms = 30000 };
 }
 
 struct lds_session *daemon_session(const struct daemon_home *home, const char *session_id) {

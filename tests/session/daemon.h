@@ -25,7 +25,7 @@ struct lds_options daemon_options(const struct daemon_home *home, const char *se
 struct lds_session *daemon_session(const struct daemon_home *home, const char *session_id);
 struct lda_connection *daemon_connection(const struct daemon_home *home);
 
-pid_t daemon_pid(const struct daemon_home *home); /* of whoever listens; 0: nobody */
+pid_t daemon_pid(const struct daemon_home *home);            /* of whoever listens; 0: nobody */
 void daemon_end(const struct daemon_home *home, int signal); /* and waits until it is gone */
 
 #endif

@@ -109,7 +109,9 @@ static void a_pending_event_that_does_not_apply_is_suspended_not_refused(void **
 	assert_int_equal(session_status(session).suspended, 1);
 	assert_int_equal(session_count(session, NOTES), 1);
 
-	scripted_say_feed(&leader, &(struct scripted_feed){ .first = leader.n_log, .refused = &mine, .n_refused = 1,
+	scripted_say_feed(&leader, &(struct scripted_feed){ .first = leader.n_log,
+	                                                    .refused = &mine,
+	                                                    .n_refused = 1,
 	                                                    .refused_reason = "UNIQUE constraint failed" });
 	session_settle(session);
 	assert_int_equal(session_status(session).pending, 0);
@@ -176,7 +178,8 @@ static void a_refused_event_is_taken_out_and_told_once(void **state) {
 	lds_on_refused(session, on_refused, &told);
 	assert_int_equal(lds_commit(session, "noteAdded", ADDED("b"), NULL), 0);
 	read_push();
-	scripted_say_feed(&leader, &(struct scripted_feed){ .refused = &mine, .n_refused = 1, .refused_reason = "not now" });
+	scripted_say_feed(&leader,
+	                  &(struct scripted_feed){ .refused = &mine, .n_refused = 1, .refused_reason = "not now" });
 	session_settle(session);
 
 	assert_int_equal(told.n, 1);
@@ -191,7 +194,8 @@ static void a_refused_event_is_taken_out_and_told_once(void **state) {
 	assert_int_equal(acknowledge->refused_seen, 1);
 
 	leader.refused_ordinal = 0; /* the same once more, as after a reconnect */
-	scripted_say_feed(&leader, &(struct scripted_feed){ .refused = &mine, .n_refused = 1, .refused_reason = "not now" });
+	scripted_say_feed(&leader,
+	                  &(struct scripted_feed){ .refused = &mine, .n_refused = 1, .refused_reason = "not now" });
 	session_settle(session);
 	assert_int_equal(told.n, 1);
 	event_destroy(mine);
@@ -405,7 +409,8 @@ static void a_new_schema_comes_with_its_state_on_the_same_connection(void **stat
 	session_settle(session);
 	scripted_read(&leader, LEADERD__TO_LEADER__BODY_HELLO);
 	say_feed(1); /* sent before the leader read the hello: passed over */
-	scripted_say_welcome(&leader, &(struct scripted_welcome){ .image = true, .with_schema = true, .schema_is_newer = true });
+	scripted_say_welcome(&leader,
+	                     &(struct scripted_welcome){ .image = true, .with_schema = true, .schema_is_newer = true });
 	assert_int_equal(session_settle(session), 0);
 
 	assert_int_equal(told.n, 1);

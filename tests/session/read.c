@@ -38,7 +38,8 @@ static void rows_have_names_types_and_values(void **state) {
 	struct lds_rows *rows;
 	struct lds_value value;
 
-	assert_int_equal(lds_query(session, "SELECT 1 AS i, 2.5 AS r, 'te' || 'xt' AS t, x'0102' AS b, NULL AS n", NULL, 0, &rows), 0);
+	assert_int_equal(
+		lds_query(session, "SELECT 1 AS i, 2.5 AS r, 'te' || 'xt' AS t, x'0102' AS b, NULL AS n", NULL, 0, &rows), 0);
 	assert_int_equal(lds_rows_columns(rows), 5);
 	assert_string_equal(lds_rows_name(rows, 2), "t");
 	assert_null(lds_rows_name(rows, 5));
@@ -72,7 +73,7 @@ static void parameters_are_bound_by_name_and_by_order(void **state) {
 		{ ":id", { .type = LDS_TEXT, .text = "a", .bytes = 1 } },
 	};
 	struct lds_parameter ordered[] = { { NULL, { .type = LDS_INTEGER, .integer = 20 } },
-	                                   { NULL, { .type = LDS_REAL, .real = 2.0 } } };
+		                               { NULL, { .type = LDS_REAL, .real = 2.0 } } };
 	struct lds_parameter unknown = { "nobody", { .type = LDS_NULL } };
 	struct lds_rows *rows;
 	struct lds_value value;
@@ -92,9 +93,21 @@ static void parameters_are_bound_by_name_and_by_order(void **state) {
 
 static void only_one_reading_statement_is_a_query(void **state) {
 	static const char *const refused[] = {
-		"", "  -- nothing\n", "SELECT", "SELECT 1; SELECT 2", "INSERT INTO note VALUES ('x', 'y')", "DELETE FROM note",
-		"CREATE TABLE t (a)", "BEGIN", "SAVEPOINT s", "ATTACH ':memory:' AS m", "PRAGMA user_version",
-		"PRAGMA query_only = 0", "VACUUM", "SELECT * FROM nowhere", "UPDATE note SET text = '' RETURNING id",
+		"",
+		"  -- nothing\n",
+		"SELECT",
+		"SELECT 1; SELECT 2",
+		"INSERT INTO note VALUES ('x', 'y')",
+		"DELETE FROM note",
+		"CREATE TABLE t (a)",
+		"BEGIN",
+		"SAVEPOINT s",
+		"ATTACH ':memory:' AS m",
+		"PRAGMA user_version",
+		"PRAGMA query_only = 0",
+		"VACUUM",
+		"SELECT * FROM nowhere",
+		"UPDATE note SET text = '' RETURNING id",
 	};
 	struct lds_rows *rows = NULL;
 
@@ -109,8 +122,13 @@ static void only_one_reading_statement_is_a_query(void **state) {
 }
 
 static void the_apps_own_connection_reads_and_no_more(void **state) {
-	static const char *const refused[] = { "INSERT INTO note VALUES ('x', 'y')", "BEGIN", "SAVEPOINT s", "ROLLBACK",
-		                                   "PRAGMA foreign_keys = OFF", "ATTACH ':memory:' AS m", "DROP TABLE note" };
+	static const char *const refused[] = { "INSERT INTO note VALUES ('x', 'y')",
+		                                   "BEGIN",
+		                                   "SAVEPOINT s",
+		                                   "ROLLBACK",
+		                                   "PRAGMA foreign_keys = OFF",
+		                                   "ATTACH ':memory:' AS m",
+		                                   "DROP TABLE note" };
 	sqlite3 *db = lds_db(session);
 
 	assert_non_null(db);
@@ -270,7 +288,8 @@ static void a_query_is_called_back_once_and_when_its_rows_differ(void **state) {
 	struct lds_subscription *subscription;
 
 	assert_int_equal(lds_subscribe_query(session, "SELECT id FROM note WHERE text = :text ORDER BY id", &parameter, 1,
-	                                     on_rows, &told, &subscription), 0);
+	                                     on_rows, &told, &subscription),
+	                 0);
 	assert_true(lds_get_deadline(session) != UINT64_MAX);
 	session_settle(session);
 	assert_int_equal(told.n, 1);
@@ -356,8 +375,12 @@ static void every_code_has_a_name(void **state) {
 
 static void an_event_has_a_notation(void **state) {
 	struct lds_position origins[] = { { 5, 0 }, { 3, 0 } };
-	struct lds_event event = { .size = sizeof(event), .name = "noteAdded", .position = { 8, 0 }, .generation = 2,
-	                           .origins = origins, .n_origins = 2 };
+	struct lds_event event = { .size = sizeof(event),
+		                       .name = "noteAdded",
+		                       .position = { 8, 0 },
+		                       .generation = 2,
+		                       .origins = origins,
+		                       .n_origins = 2 };
 	char text[64], cut[4];
 
 	assert_int_equal(lds_event_notation(text, sizeof(text), &event, "C", 0), strlen("C:e8'/e5'/e3'"));

@@ -192,10 +192,18 @@ static void write_all(struct scripted_leader *leader, size_t from) {
 	bytes_clear(&leader->output);
 }
 
+static void damage(struct scripted_leader *leader) {
+	for (int i = 0; i < 4; i++)
+		leader->output.data[(size_t)rand_r(leader->damage_seed) % leader->output.n] =
+			(uint8_t)rand_r(leader->damage_seed);
+}
+
 void scripted_send(struct scripted_leader *leader, const Leaderd__ToSession *message) {
 	struct error error = { 0 };
 
 	check(wire_pack_to_session(&leader->output, message, &error), &error);
+	if (leader->damage_seed)
+		damage(leader);
 	write_all(leader, 0);
 }
 
@@ -206,8 +214,9 @@ static void send_with_descriptor(struct scripted_leader *leader, const Leaderd__
 	} control = { 0 };
 	struct error error = { 0 };
 	struct iovec vector;
-	struct msghdr header = { .msg_iov = &vector, .msg_iovlen = 1, .msg_control = control.bytes,
-	                         .msg_controllen = sizeof(control.bytes) };
+	struct msghdr header = {
+		.msg_iov = &vector, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof(control.bytes)
+	};
 
 	check(wire_pack_to_session(&leader->output, message, &error), &error);
 	vector = (struct iovec){ leader->output.data, 1 };
@@ -447,8 +456,12 @@ static void *open_in_thread(void *data) {
 }
 
 struct lds_options scripted_options(const struct scripted_leader *leader) {
-	return (struct lds_options){ .size = sizeof(struct lds_options), .socket = leader->socket, .store = "notes",
-	                             .schema = NOTES_1, .session_id = "mine", .timeout_ms = 5000 };
+	return (struct lds_options){ .size = sizeof(struct lds_options),
+		                         .socket = leader->socket,
+		                         .store = "notes",
+		                         .schema = NOTES_1,
+		                         .session_id = "mine",
+		                         .timeout_ms = 5000 };
 }
 
 int scripted_open(struct scripted_leader *leader, const struct lds_options *options, bool image,

@@ -21,25 +21,25 @@
 
 #define SCRIPTED_LOG_MAX 4096
 
-#define NOTES_1                                                                                        \
-	"-- store notes version 1\n"                                                                       \
-	"CREATE TABLE note (id TEXT PRIMARY KEY NOT NULL, text TEXT NOT NULL) STRICT;\n"                   \
-	"CREATE TABLE ui (session TEXT PRIMARY KEY NOT NULL, filter TEXT NOT NULL) STRICT;\n"              \
-	"-- event noteAdded(id TEXT, text TEXT)\n"                                                         \
-	"INSERT INTO note (id, text) VALUES (:id, :text);\n"                                               \
-	"-- event noteRemoved(id TEXT)\n"                                                                  \
-	"SELECT refuse('no such note') WHERE NOT EXISTS (SELECT 1 FROM note WHERE id = :id);\n"            \
-	"DELETE FROM note WHERE id = :id;\n"                                                               \
-	"-- event filterChanged(filter TEXT) client-only\n"                                                \
-	"INSERT INTO ui (session, filter) VALUES (:session_id, :filter)\n"                                 \
+#define NOTES_1                                                                             \
+	"-- store notes version 1\n"                                                            \
+	"CREATE TABLE note (id TEXT PRIMARY KEY NOT NULL, text TEXT NOT NULL) STRICT;\n"        \
+	"CREATE TABLE ui (session TEXT PRIMARY KEY NOT NULL, filter TEXT NOT NULL) STRICT;\n"   \
+	"-- event noteAdded(id TEXT, text TEXT)\n"                                              \
+	"INSERT INTO note (id, text) VALUES (:id, :text);\n"                                    \
+	"-- event noteRemoved(id TEXT)\n"                                                       \
+	"SELECT refuse('no such note') WHERE NOT EXISTS (SELECT 1 FROM note WHERE id = :id);\n" \
+	"DELETE FROM note WHERE id = :id;\n"                                                    \
+	"-- event filterChanged(filter TEXT) client-only\n"                                     \
+	"INSERT INTO ui (session, filter) VALUES (:session_id, :filter)\n"                      \
 	"  ON CONFLICT (session) DO UPDATE SET filter = excluded.filter;\n"
 
-#define NOTES_2                                                                                        \
-	"-- store notes version 2\n"                                                                       \
+#define NOTES_2                                                                                                        \
+	"-- store notes version 2\n"                                                                                       \
 	"CREATE TABLE note (id TEXT PRIMARY KEY NOT NULL, text TEXT NOT NULL, stars INTEGER NOT NULL DEFAULT 0) STRICT;\n" \
-	"-- event noteAdded(id TEXT, text TEXT)\n"                                                         \
-	"INSERT INTO note (id, text) VALUES (:id, :text);\n"                                               \
-	"-- event noteStarred(id TEXT)\n"                                                                  \
+	"-- event noteAdded(id TEXT, text TEXT)\n"                                                                         \
+	"INSERT INTO note (id, text) VALUES (:id, :text);\n"                                                               \
+	"-- event noteStarred(id TEXT)\n"                                                                                  \
 	"UPDATE note SET stars = stars + 1 WHERE id = :id;\n"
 
 struct scripted_leader {
@@ -60,6 +60,7 @@ struct scripted_leader {
 	int trouble_code;
 	const char *trouble;
 	uint64_t refused_ordinal;
+	unsigned *damage_seed; /* while set, some bytes of what is sent are others */
 };
 
 void scripted_start(struct scripted_leader *leader, const char *schema);
@@ -69,9 +70,9 @@ void scripted_change_schema(struct scripted_leader *leader, const char *schema);
 /* ---- connections --------------------------------------------------------------- */
 
 void scripted_accept(struct scripted_leader *leader);
-void scripted_hang_up(struct scripted_leader *leader);  /* closes this connection */
-void scripted_leave(struct scripted_leader *leader);    /* closes the listener too: nobody listens any more */
-void scripted_return(struct scripted_leader *leader);   /* listens again */
+void scripted_hang_up(struct scripted_leader *leader); /* closes this connection */
+void scripted_leave(struct scripted_leader *leader);   /* closes the listener too: nobody listens any more */
+void scripted_return(struct scripted_leader *leader);  /* listens again */
 
 /* The next frame of the session, which must be of this kind. Borrowed until the next read. */
 const Leaderd__ToLeader *scripted_read(struct scripted_leader *leader, Leaderd__ToLeader__BodyCase kind);
@@ -91,20 +92,20 @@ struct lds_session *scripted_session(struct scripted_leader *leader);
 
 struct scripted_welcome {
 	bool image;
-	size_t n_resumed;          /* events of the log that the session keeps: the resume point is behind them */
+	size_t n_resumed; /* events of the log that the session keeps: the resume point is behind them */
 	const uint8_t *verdicts;
 	size_t n_verdicts;
 	bool with_schema, schema_is_newer;
-	bool no_descriptor;        /* an image is announced, but does not come */
-	uint32_t protocol;         /* 0: the right one */
+	bool no_descriptor; /* an image is announced, but does not come */
+	uint32_t protocol;  /* 0: the right one */
 };
 void scripted_say_welcome(struct scripted_leader *leader, const struct scripted_welcome *welcome);
 
 /* The log's head, and a feed of the log from index `first` on. Events of pushes
  * go short unless `full`. */
 struct scripted_feed {
-	size_t first;              /* index in the log of the first event of the feed */
-	bool rebase;               /* back to the event before `first` */
+	size_t first; /* index in the log of the first event of the feed */
+	bool rebase;  /* back to the event before `first` */
 	bool full;
 	const char *refused_reason; /* with refused: a refusal of these events goes first */
 	struct event *const *refused;

@@ -69,7 +69,8 @@ static void a_refused_event_ends_the_wait_with_its_reason(void **state) {
 	struct lds_id id;
 	struct event *mine = commit_and_push(ADDED("a"), &id);
 
-	scripted_say_feed(&leader, &(struct scripted_feed){ .refused = &mine, .n_refused = 1, .refused_reason = "too late" });
+	scripted_say_feed(&leader,
+	                  &(struct scripted_feed){ .refused = &mine, .n_refused = 1, .refused_reason = "too late" });
 
 	assert_int_equal(lds_wait(session, &id, LDS_DURABLE, 5000), LDS_REFUSED);
 	assert_string_equal(lds_last_error(session), "too late");
@@ -79,7 +80,8 @@ static void a_refused_event_ends_the_wait_with_its_reason(void **state) {
 static void a_refusal_ends_the_wait_for_all_too(void **state) {
 	struct event *mine = commit_and_push(ADDED("a"), NULL);
 
-	scripted_say_feed(&leader, &(struct scripted_feed){ .refused = &mine, .n_refused = 1, .refused_reason = "too late" });
+	scripted_say_feed(&leader,
+	                  &(struct scripted_feed){ .refused = &mine, .n_refused = 1, .refused_reason = "too late" });
 
 	assert_int_equal(lds_wait(session, NULL, LDS_DURABLE, 5000), LDS_REFUSED);
 	assert_string_equal(lds_last_error(session), "too late");
@@ -228,8 +230,12 @@ static void a_stream_gives_the_log_and_ends(void **state) {
 
 static void options_reach_the_leader(void **state) {
 	struct lds_position until = { 9, 1 };
-	struct lds_events_options options = { .size = sizeof(options), .flags = LDS_EVENTS_REVERSE | LDS_EVENTS_CLIENT_ONLY,
-	                                      .since = { 2, 0 }, .until = &until, .name = "noteAdded", .limit = 7 };
+	struct lds_events_options options = { .size = sizeof(options),
+		                                  .flags = LDS_EVENTS_REVERSE | LDS_EVENTS_CLIENT_ONLY,
+		                                  .since = { 2, 0 },
+		                                  .until = &until,
+		                                  .name = "noteAdded",
+		                                  .limit = 7 };
 	const Leaderd__EventsOpen *open;
 	struct lds_events *events;
 

@@ -13,16 +13,39 @@ static void add_text(struct bytes *out, const char *text) {
 		abort();
 }
 
-/* What a token's {context} may name: the event's name and the values of its
- * arguments, joined by dots, so that each part can be looked for. */
+/* A piece of a context, without what a context cannot carry; cut where it is full,
+ * between two characters. */
+static void add_to_context(struct notation *token, const char *text) {
+	size_t n = strlen(token->context), room = sizeof(token->context) - 1 - n;
+	size_t bytes = strlen(text);
+
+	if (bytes > room) {
+		bytes = room;
+		while (bytes > 0 && ((unsigned char)text[bytes] & 0xc0) == 0x80)
+			bytes--;
+	}
+	for (size_t i = 0; i < bytes; i++) {
+		unsigned char byte = (unsigned char)text[i];
+
+		token->context[n + i] = byte < 0x20 || byte == 0x7f || byte == '{' || byte == '}' ? '_' : text[i];
+	}
+	token->context[n + bytes] = '\0';
+}
+
+/* What a token's {context} may name: the event's name, its arguments' names and
+ * their texts, joined by dots, so that each part can be looked for. */
 static void set_context(struct notation *token, const struct lds_event *event) {
 	json_t *args = json_loadb(event->args, event->args_bytes, 0, NULL), *value;
 	const char *key;
-	size_t n = (size_t)snprintf(token->context, sizeof(token->context), "%s", event->name);
 
+	add_to_context(token, event->name);
 	json_object_foreach(args, key, value) {
-		if (json_is_string(value) && n < sizeof(token->context) - 1)
-			n += (size_t)snprintf(token->context + n, sizeof(token->context) - n, ".%s.%s", key, json_string_value(value));
+		if (!json_is_string(value))
+			continue;
+		add_to_context(token, ".");
+		add_to_context(token, key);
+		add_to_context(token, ".");
+		add_to_context(token, json_string_value(value));
 	}
 	json_decref(args);
 }
@@ -38,22 +61,27 @@ int chain_add(struct chain *chain, const struct lds_event *event, const char *no
 		                        .unconfirmed = !event->confirmed };
 	if (node != NULL && token->unconfirmed)
 		snprintf(token->node, sizeof(token->node), "%s", node);
-	for (size_t i = 0; token->unconfirmed && i < event->n_origins; i++)
+	for (size_t i = 0; token->unconfirmed && i < event->n_origins && i < ORIGINS_MAX; i++)
 		token->origins[token->n_origins++] = (struct position){ event->origins[i].global, event->origins[i].client };
 	set_context(token, event);
 	chain->n++;
 	return 0;
 }
 
+/* ---- comparing ----------------------------------------------------------------------- */
+
 static bool has_part(const char *context, const char *part, size_t n) {
-	for (const char *at = context; *at != '\0'; at += strcspn(at, "."), at += *at == '.') {
-		if (strcspn(at, ".") == n && strncmp(at, part, n) == 0)
+	while (*context != '\0') {
+		size_t length = strcspn(context, ".");
+
+		if (length == n && strncmp(context, part, n) == 0)
 			return true;
+		context += length + (context[length] == '.');
 	}
 	return false;
 }
 
-/* Each dotted part of the hint is the event's name, an argument's name or a value. */
+/* Each dotted part of the hint is the event's name, an argument's name or a text. */
 static bool context_matches(const char *expected, const char *found) {
 	while (*expected != '\0') {
 		size_t n = strcspn(expected, ".");
@@ -87,14 +115,15 @@ bool chain_matches(const struct chain *expected, const struct chain *found, bool
 	return true;
 }
 
-static void print_token(char ret[NOTATION_BYTES_MAX], const struct notation *token, bool context) {
-	struct notation shown = *token;
+/* ---- showing -------------------------------------------------------------------------- */
 
-	shown.has_generation &= token->has_generation && context;
-	if (!context) {
+/* What was found, with those parts that a reader needs beside what was expected. */
+static void print_found(char ret[NOTATION_BYTES_MAX], const struct notation *found, const struct notation *expected) {
+	struct notation shown = *found;
+
+	shown.has_generation = expected != NULL && expected->has_generation;
+	if (expected == NULL || expected->context[0] == '\0')
 		shown.context[strcspn(shown.context, ".")] = '\0';
-		shown.has_generation = false;
-	}
 	notation_print(ret, &shown);
 }
 
@@ -106,16 +135,17 @@ void chain_compare(struct bytes *out, const struct chain *expected, const struct
 
 	add_text(out, "      expected                        found\n");
 	for (size_t i = 0; i < n; i++) {
-		bool has_expected = i < expected->n, has_found = skip + i < found->n;
-		bool same = has_expected && has_found && token_matches(&expected->tokens[i], &found->tokens[skip + i]);
+		const struct notation *wanted = i < expected->n ? &expected->tokens[i] : NULL;
+		const struct notation *there = skip + i < found->n ? &found->tokens[skip + i] : NULL;
+		bool same = wanted != NULL && there != NULL && token_matches(wanted, there);
 
 		strcpy(left, "-");
 		strcpy(right, "-");
-		if (has_expected)
-			print_token(left, &expected->tokens[i], true);
-		if (has_found)
-			print_token(right, &found->tokens[skip + i], false);
-		snprintf(line, sizeof(line), "  %s %-30s  %s\n", same ? "   " : marked ? "  |" : "-->", left, right);
+		if (wanted != NULL)
+			notation_print(left, wanted);
+		if (there != NULL)
+			print_found(right, there, wanted);
+		snprintf(line, sizeof(line), "  %s %-30s  %s\n", same || marked ? "   " : "-->", left, right);
 		marked |= !same;
 		add_text(out, line);
 	}

@@ -1,12 +1,14 @@
-/* A device: a leaderd of its own. */
+/* A device: a leaderd of its own, and what it says when it is asked. */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <leaderd/admin.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -14,6 +16,8 @@
 
 #include "scenario.h"
 #include "store/store.h"
+
+#define LOG_TAIL_BYTES 4000
 
 struct device *device_find(struct scenario *scenario, const char *name) {
 	for (unsigned i = 0; i < scenario->n_devices; i++)
@@ -27,6 +31,10 @@ const char *device_name_of(const struct scenario *scenario, const char *client_i
 		if (strcmp(scenario->devices[i].client_id, client_id) == 0)
 			return scenario->devices[i].name;
 	return NULL;
+}
+
+static void path_in(const struct device *device, const char *name, char ret[320]) {
+	snprintf(ret, 320, "%s/%s", device->folder, name);
 }
 
 static int connect_to(struct device *device, struct lda_connection **ret, struct error *error) {
@@ -43,13 +51,31 @@ static int failed(struct device *device, struct lda_connection *connection, int 
 	return code;
 }
 
-/* Readiness is told over a pipe that leaderd takes for its notification socket's
- * stead: the socket is there as soon as it can be connected to. */
-static int wait_until_it_listens(struct device *device, struct error *error) {
-	struct lda_connection *connection;
-	int r = ERROR_TIMEOUT;
+/* ---- its life --------------------------------------------------------------------------- */
 
-	for (int waited = 0; waited < EXPECT_MS; waited += 10) {
+static _Noreturn void become_leaderd(const struct scenario *scenario, const struct device *device) {
+	char data[320], log[320];
+	int fd;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL); /* whatever ends the scenario ends its leaders */
+	path_in(device, "data", data);
+	path_in(device, "log", log);
+	fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
+	if (fd >= 0)
+		dup2(fd, STDERR_FILENO);
+	execlp(scenario->leaderd, "leaderd", "--data-dir", data, "--socket", device->socket, (char *)NULL);
+	fprintf(stderr, "leader-scenario: cannot run %s: %s\n", scenario->leaderd, strerror(errno));
+	_exit(127);
+}
+
+/* The leader is there as soon as it can be asked something. */
+static int wait_until_it_answers(struct device *device, struct error *error) {
+	struct lda_connection *connection;
+	struct timespec start, now;
+	int r;
+
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	do {
 		if (waitpid(device->process, NULL, WNOHANG) == device->process) {
 			device->process = 0;
 			return error_set(error, ERROR_NOT_RUNNING, "device %s: leaderd ended at once", device->name);
@@ -59,8 +85,9 @@ static int wait_until_it_listens(struct device *device, struct error *error) {
 			lda_close(connection);
 			return 0;
 		}
-		poll(NULL, 0, 10);
-	}
+		poll(NULL, 0, 5);
+		clock_gettime(CLOCK_MONOTONIC, &now);
+	} while ((now.tv_sec - start.tv_sec) * 1000 + (now.tv_nsec - start.tv_nsec) / 1000000 < SETTLE_MS);
 	return r;
 }
 
@@ -91,36 +118,31 @@ int device_start(struct scenario *scenario, struct device *device, struct error 
 	if (device->process != 0)
 		return error_set(error, ERROR_INVALID, "device %s runs already", device->name);
 	device->process = fork();
+	if (device->process == 0)
+		become_leaderd(scenario, device);
 	if (device->process < 0) {
 		device->process = 0;
 		return error_set(error, ERROR_IO, "cannot fork: %s", strerror(errno));
 	}
-	if (device->process == 0) {
-		execlp(scenario->leaderd, "leaderd", "--data-dir", device->folder, "--socket", device->socket, (char *)NULL);
-		fprintf(stderr, "leader-scenario: cannot run %s: %s\n", scenario->leaderd, strerror(errno));
-		_exit(127);
-	}
-	r = wait_until_it_listens(device, error);
+	r = wait_until_it_answers(device, error);
 	return r < 0 ? r : learn_client_id(scenario, device, error);
 }
 
 int device_add(struct scenario *scenario, const char *name, struct error *error) {
 	struct device *device = &scenario->devices[scenario->n_devices];
-	char runtime[280];
 
 	if (scenario->schema == NULL)
 		return error_set(error, ERROR_INVALID, "a device needs a schema: put a schema line before it");
 	if (scenario->n_devices == DEVICES_MAX)
 		return error_set(error, ERROR_TOO_LARGE, "more than %u devices", DEVICES_MAX);
-	if (device_find(scenario, name) != NULL || strchr(name, '.') != NULL || strlen(name) >= NAME_BYTES)
+	if (strlen(name) >= NAME_BYTES || strpbrk(name, "./:") != NULL || device_find(scenario, name) != NULL)
 		return error_set(error, ERROR_INVALID, "\"%s\" is no name for a new device", name);
 	*device = (struct device){ 0 };
 	snprintf(device->name, sizeof(device->name), "%s", name);
 	snprintf(device->folder, sizeof(device->folder), "%s/%s", scenario->folder, name);
-	snprintf(runtime, sizeof(runtime), "%s/run", device->folder);
-	snprintf(device->socket, sizeof(device->socket), "%s/socket", runtime);
-	if (mkdir(device->folder, 0700) < 0 || mkdir(runtime, 0700) < 0)
-		return error_set(error, ERROR_IO, "cannot make %s: %s", runtime, strerror(errno));
+	snprintf(device->socket, sizeof(device->socket), "%s/%s/run/socket", scenario->folder, name);
+	if (mkdir(device->folder, 0700) < 0)
+		return error_set(error, ERROR_IO, "cannot make %s: %s", device->folder, strerror(errno));
 	scenario->n_devices++;
 	return device_start(scenario, device, error);
 }
@@ -134,10 +156,12 @@ int device_end(struct device *device, int signal, struct error *error) {
 	waitpid(device->process, &status, 0);
 	device->process = 0;
 	if (signal == SIGTERM && !(WIFEXITED(status) && WEXITSTATUS(status) == 0))
-		return error_set(error, ERROR_IO, "device %s: leaderd did not end well (status %#x)", device->name,
+		return error_set(error, ERROR_IO, "device %s: leaderd did not end well (wait status %#x)", device->name,
 		                 (unsigned)status);
 	return 0;
 }
+
+/* ---- what it says ------------------------------------------------------------------------ */
 
 int device_chain(struct scenario *scenario, struct device *device, struct chain *ret, struct error *error) {
 	struct lda_connection *connection;
@@ -157,6 +181,23 @@ int device_chain(struct scenario *scenario, struct device *device, struct chain 
 	return r;
 }
 
+int device_head(struct device *device, struct position *ret_head, size_t *ret_pending, struct error *error) {
+	struct lda_connection *connection;
+	struct lda_stores *stores;
+	int r = connect_to(device, &connection, error);
+
+	if (r < 0)
+		return r;
+	r = lda_status(connection, STORE, &stores);
+	if (r < 0)
+		return failed(device, connection, r, error);
+	*ret_head = (struct position){ stores->items[0].head.global, stores->items[0].head.client };
+	*ret_pending = stores->items[0].has_backend ? stores->items[0].pending : 0;
+	lda_stores_free(stores);
+	lda_close(connection);
+	return 0;
+}
+
 int device_refused_count(struct device *device, size_t *ret, struct error *error) {
 	struct lda_connection *connection;
 	struct lda_refusals *refusals;
@@ -173,9 +214,7 @@ int device_refused_count(struct device *device, size_t *ret, struct error *error
 	return 0;
 }
 
-static void store_folder(const struct device *device, char ret[320]) {
-	snprintf(ret, 320, "%s/stores/" STORE, device->folder);
-}
+/* ---- its files ------------------------------------------------------------------------------ */
 
 static int add_piece(const char *text, size_t n, void *data) {
 	return bytes_add(data, text, n);
@@ -185,7 +224,7 @@ int device_dump(struct device *device, struct bytes *ret, struct error *error) {
 	char folder[320];
 	int r;
 
-	store_folder(device, folder);
+	path_in(device, "data/stores/" STORE, folder);
 	bytes_clear(ret);
 	r = store_dump(folder, true, add_piece, ret, error);
 	return r < 0 ? error_prefix(error, "device %s", device->name) : 0;
@@ -196,7 +235,29 @@ int device_verify(struct device *device, struct error *error) {
 	char folder[320];
 	int r;
 
-	store_folder(device, folder);
+	path_in(device, "data/stores/" STORE, folder);
 	r = store_verify(folder, NULL, NULL, NULL, &verification, error);
 	return r < 0 ? error_prefix(error, "device %s", device->name) : 0;
+}
+
+void device_print_log(const struct device *device) {
+	char path[320], text[LOG_TAIL_BYTES + 1];
+	const char *start = text;
+	FILE *log;
+	size_t n;
+
+	path_in(device, "log", path);
+	log = fopen(path, "re");
+	if (log == NULL)
+		return;
+	if (fseek(log, -LOG_TAIL_BYTES, SEEK_END) < 0)
+		rewind(log);
+	else
+		start = NULL; /* begins inside a line */
+	n = fread(text, 1, LOG_TAIL_BYTES, log);
+	text[n] = '\0';
+	fclose(log);
+	if (start == NULL)
+		start = strchr(text, '\n') != NULL ? strchr(text, '\n') + 1 : text;
+	fprintf(stderr, "the log of device %s:\n%s", device->name, start);
 }

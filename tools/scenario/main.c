@@ -1,11 +1,9 @@
 /* leader-scenario FILE...: runs stories and tells the first difference. */
 
 #include <getopt.h>
-#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "scenario.h"
 
@@ -15,22 +13,24 @@ static void print_help(FILE *out) {
 	      "temporary folder, and shows the first difference.\n"
 	      "\n"
 	      "  -l, --leaderd PROGRAM  the daemon (else $LEADERD_PROGRAM, else leaderd on PATH)\n"
+	      "  -w, --wait SECONDS     how long an expectation may take to come true (default: 5)\n"
 	      "  -v, --verbose          print each step before it is taken\n"
 	      "  -h, --help             print this help\n"
 	      "\n"
 	      "Steps, one a line; # begins a comment:\n"
 	      "  schema FILE            backend none            device A ...\n"
 	      "  session A.1 ...        pause A.1               resume A.1\n"
-	      "  commit A.1 NAME JSON   commit-fails A.1 NAME JSON\n"
+	      "  commit A.1 NAME JSON   commit-fails A.1 NAME JSON (refused)\n"
 	      "  batch A.1 [{\"name\":...,\"args\":{...}},...]\n"
-	      "  kill A | stop A | start A (a session too)       settle\n"
+	      "  kill A | stop A | start A (a session too)      settle [NODE ...]\n"
 	      "  expect A e1' -> e2'    expect A.1 ends e5'     expect-refused A 1\n"
 	      "  expect-query A.1 3 SELECT count(*) FROM todo   expect-same\n"
 	      "A {context} in an expectation matches if each of its dotted parts is the event's\n"
 	      "name, an argument's name, or the value of a text argument.\n"
 	      "\n"
 	      "Example: leader-scenario tests/scenarios/sequential-chain.scenario\n"
-	      "Exit status: 0 all held, 1 a difference or a failure, 2 usage.\n", out);
+	      "Exit status: 0 all held, 1 a difference or a failure, 2 usage.\n",
+	      out);
 }
 
 static int run_file(const struct scenario *setting, const char *file) {
@@ -52,13 +52,15 @@ static void become_session(int argc, char **argv) {
 
 	if (argc != 6 || strcmp(argv[1], "--session-process") != 0)
 		return;
-	options = (struct session_process_options){ .fd = atoi(argv[2]), .socket = argv[3], .schema_path = argv[4],
-		                                        .session_id = argv[5] };
+	options = (struct session_process_options){
+		.fd = atoi(argv[2]), .socket = argv[3], .schema_path = argv[4], .session_id = argv[5]
+	};
 	session_process(&options);
 }
 
 int main(int argc, char **argv) {
 	static const struct option long_options[] = { { "leaderd", required_argument, NULL, 'l' },
+		                                          { "wait", required_argument, NULL, 'w' },
 		                                          { "verbose", no_argument, NULL, 'v' },
 		                                          { "help", no_argument, NULL, 'h' },
 		                                          { NULL, 0, NULL, 0 } };
@@ -66,12 +68,16 @@ int main(int argc, char **argv) {
 	int option, failures = 0;
 
 	become_session(argc, argv);
+	setting.expect_ms = EXPECT_MS;
 	setting.own = "/proc/self/exe";
 	setting.leaderd = getenv("LEADERD_PROGRAM") != NULL ? getenv("LEADERD_PROGRAM") : "leaderd";
-	while ((option = getopt_long(argc, argv, "l:vh", long_options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "l:w:vh", long_options, NULL)) != -1) {
 		switch (option) {
 		case 'l':
 			setting.leaderd = optarg;
+			break;
+		case 'w':
+			setting.expect_ms = (int)(strtod(optarg, NULL) * 1000);
 			break;
 		case 'v':
 			setting.verbose = true;

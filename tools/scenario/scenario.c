@@ -10,6 +10,19 @@
 #include <string.h>
 #include <unistd.h>
 
+/* Ends every process: at the end of a story that held each one has to end well. */
+static int end_all(struct scenario *scenario, int signal, struct error *error) {
+	int r = 0;
+
+	for (unsigned i = 0; i < scenario->n_sessions && r == 0; i++)
+		if (scenario->sessions[i].process != 0)
+			r = control_end(&scenario->sessions[i], signal, error);
+	for (unsigned i = 0; i < scenario->n_devices && r == 0; i++)
+		if (scenario->devices[i].process != 0)
+			r = device_end(&scenario->devices[i], signal, error);
+	return r;
+}
+
 static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *place) {
 	return remove(path);
 }
@@ -17,31 +30,28 @@ static int remove_one(const char *path, const struct stat *status, int kind, str
 static void clean_up(struct scenario *scenario) {
 	struct error ignored;
 
-	for (unsigned i = 0; i < scenario->n_sessions; i++)
-		if (scenario->sessions[i].process != 0)
-			control_end(&scenario->sessions[i], SIGKILL, &ignored);
-	for (unsigned i = 0; i < scenario->n_devices; i++)
-		if (scenario->devices[i].process != 0)
-			device_end(&scenario->devices[i], SIGKILL, &ignored);
+	end_all(scenario, SIGKILL, &ignored);
 	nftw(scenario->folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 	free(scenario->schema);
 }
 
-/* A comment begins at a '#' that follows a space or begins the line. */
+/* A comment begins at a '#' that begins the line or follows a blank, but not
+ * inside the double quotes of JSON. */
 static void cut_comment(char *line) {
-	for (char *at = line; *at != '\0'; at++) {
-		if (*at == '"') { /* not inside JSON text */
-			at += strcspn(at + 1, "\"");
-			if (*at == '\0')
-				return;
-			at++;
-		} else if (*at == '#' && (at == line || at[-1] == ' ' || at[-1] == '\t')) {
-			*at = '\0';
-		}
-		if (*at == '\0')
+	bool quoted = false;
+	size_t end = 0;
+
+	for (; line[end] != '\0'; end++) {
+		if (!quoted && line[end] == '#' && (end == 0 || line[end - 1] == ' ' || line[end - 1] == '\t'))
 			break;
+		if (line[end] == '"')
+			quoted = !quoted;
+		else if (quoted && line[end] == '\\' && line[end + 1] != '\0')
+			end++;
 	}
-	line[strcspn(line, "\n")] = '\0';
+	line[end] = '\0';
+	for (size_t n = strlen(line); n > 0 && strchr(" \t\r\n", line[n - 1]) != NULL; n--)
+		line[n - 1] = '\0';
 }
 
 static int run_lines(struct scenario *scenario, FILE *lines, struct error *error) {
@@ -52,12 +62,14 @@ static int run_lines(struct scenario *scenario, FILE *lines, struct error *error
 	while (r == 0 && getline(&line, &allocated, lines) >= 0) {
 		scenario->line++;
 		cut_comment(line);
-		if (scenario->verbose && line[strspn(line, " \t")] != '\0')
+		if (scenario->verbose && *line != '\0')
 			fprintf(stderr, "%s:%u: %s\n", scenario->file, scenario->line, line);
 		r = step_perform(scenario, line, error);
 	}
 	free(line);
-	return r;
+	if (r == 0 && scenario->n_expectations == 0)
+		r = error_set(error, ERROR_INVALID, "the story expects nothing, so it could not fail");
+	return r < 0 ? r : end_all(scenario, SIGTERM, error);
 }
 
 int scenario_run(struct scenario *scenario, const char *file, struct error *error) {
@@ -76,6 +88,8 @@ int scenario_run(struct scenario *scenario, const char *file, struct error *erro
 	}
 	r = run_lines(scenario, lines, error);
 	fclose(lines);
+	for (unsigned i = 0; r < 0 && i < scenario->n_devices; i++)
+		device_print_log(&scenario->devices[i]);
 	clean_up(scenario);
 	return r;
 }

@@ -5,6 +5,11 @@
  * leader-scenario: a story, told to real processes. Devices are leaderd
  * processes with a data directory each, sessions are processes of this program;
  * everything lives in one temporary folder and ends with the scenario.
+ *
+ *   main.c      options                     session_process.c  what a session process runs
+ *   scenario.c  one file, line by line      control.c          the parent's end of it
+ *   steps.c     what a line does            device.c           a leaderd, and what it says
+ *   expect.c    what a line expects         chain.c            chains: made, compared, shown
  */
 
 #include <stdbool.h>
@@ -19,15 +24,16 @@
 #define SESSIONS_MAX 32u
 #define CHAIN_TOKENS_MAX 256u
 #define NAME_BYTES 24u
+#define LINE_BYTES_MAX (1024u * 1024u) /* a line of a scenario: a unit and its overhead */
 #define STORE "scenario"
-#define EXPECT_MS 5000 /* how long an expectation may take to come true */
+#define EXPECT_MS 5000 /* how long an expectation may take to come true, unless --wait says otherwise */
 #define SETTLE_MS 10000
 #define REPLY_MS 15000 /* a session process that does not answer is broken */
 
 struct device {
 	char name[NAME_BYTES];
-	char folder[256];
-	char socket[300];
+	char folder[240]; /* the data directory, its log and the socket's folder are in it */
+	char socket[256];
 	char client_id[CLIENT_ID_BYTES + 1];
 	pid_t process; /* 0: not running */
 };
@@ -35,25 +41,26 @@ struct device {
 struct control {
 	char name[NAME_BYTES]; /* A.1 */
 	unsigned device;
-	pid_t process;
+	pid_t process; /* 0: not running */
 	int fd;
 	bool paused;
 };
 
 struct scenario {
-	const char *leaderd;   /* the program */
-	const char *own;       /* this program */
+	const char *leaderd; /* the program */
+	const char *own;     /* this program */
 	const char *file;
 	unsigned line;
 	bool verbose;
-	char folder[200];      /* temporary */
-	char *schema;          /* owned; the text */
+	int expect_ms;
+	char folder[200]; /* temporary */
+	char *schema;     /* owned; the text */
 	char schema_path[512];
-	bool backend_none;
 	struct device devices[DEVICES_MAX];
 	unsigned n_devices;
 	struct control sessions[SESSIONS_MAX];
 	unsigned n_sessions;
+	unsigned n_expectations;
 };
 
 struct chain {
@@ -64,8 +71,21 @@ struct chain {
 /* scenario.c */
 int scenario_run(struct scenario *scenario, const char *file, struct error *error);
 
-/* steps.c: one line of a scenario file. */
+/* steps.c: one line of a scenario file; and what the verbs of expect.c share with it. */
 int step_perform(struct scenario *scenario, char *line, struct error *error);
+char *step_word(char **rest); /* the next word, cut off; empty at the end */
+int step_unknown(const char *name, struct error *error);
+struct control *step_session_of(struct scenario *scenario, char **rest, struct error *error); /* or NULL */
+/* Asks `holds` until it answers 1 or time is up (ERROR_TIMEOUT). A failure may
+ * pass too, but not ERROR_INVALID: what is malformed stays so. */
+int step_wait_for(int (*holds)(void *data, struct error *error), void *data, int timeout_ms, struct error *error);
+
+/* expect.c: the verbs that look and change nothing. */
+int step_settle(struct scenario *scenario, char *rest, struct error *error);
+int step_expect(struct scenario *scenario, char *rest, struct error *error);
+int step_expect_query(struct scenario *scenario, char *rest, struct error *error);
+int step_expect_refused(struct scenario *scenario, char *rest, struct error *error);
+int step_expect_same(struct scenario *scenario, char *rest, struct error *error);
 
 /* device.c */
 int device_add(struct scenario *scenario, const char *name, struct error *error);
@@ -73,20 +93,32 @@ int device_start(struct scenario *scenario, struct device *device, struct error 
 int device_end(struct device *device, int signal, struct error *error);
 struct device *device_find(struct scenario *scenario, const char *name);
 int device_chain(struct scenario *scenario, struct device *device, struct chain *ret, struct error *error);
+/* The newest event of its log, and how many wait for a backend's word. */
+int device_head(struct device *device, struct position *ret_head, size_t *ret_pending, struct error *error);
 int device_refused_count(struct device *device, size_t *ret, struct error *error);
 int device_dump(struct device *device, struct bytes *ret, struct error *error);
 int device_verify(struct device *device, struct error *error);
+void device_print_log(const struct device *device); /* its last lines, to stderr */
 /* The name of the device with this client id, or NULL. */
 const char *device_name_of(const struct scenario *scenario, const char *client_id);
 
 /* control.c: the parent's end of a session process. */
+struct session_standing {
+	bool connected;
+	unsigned long long pending, queued_bytes;
+	struct position leader_head; /* as far as it has taken its leader's log in */
+};
 int control_add(struct scenario *scenario, const char *name, struct error *error);
 int control_start(struct scenario *scenario, struct control *control, struct error *error);
+/* SIGKILL, or SIGTERM: it closes its session and ends. */
 int control_end(struct control *control, int signal, struct error *error);
 struct control *control_find(struct scenario *scenario, const char *name);
-/* One request, one reply: 0 with the reply's text, or a negative code with it as the error. */
+/* One request, one reply: 0 or more with the reply's text (NUL-terminated behind
+ * its n bytes), or a negative code with it as the error. ret_reply may be NULL. */
 int control_ask(struct control *control, struct bytes *ret_reply, struct error *error, const char *format, ...)
-        __attribute__((format(printf, 4, 5)));
+	__attribute__((format(printf, 4, 5)));
+int control_chain(struct scenario *scenario, struct control *control, struct chain *ret, struct error *error);
+int control_standing(struct control *control, struct session_standing *ret, struct error *error);
 
 /* session_process.c: what a session process runs; never returns. */
 struct session_process_options {
@@ -97,6 +129,7 @@ _Noreturn void session_process(const struct session_process_options *options);
 
 /* chain.c */
 struct lds_event;
+/* `node` is shown while the event is unconfirmed; NULL: none. */
 int chain_add(struct chain *chain, const struct lds_event *event, const char *node, struct error *error);
 bool chain_matches(const struct chain *expected, const struct chain *found, bool end_only);
 /* Both chains side by side, the first difference marked. */

@@ -71,7 +71,7 @@ void crash_install(void) {
 		real = replace(vfs, "pwrite", (sqlite3_syscall_ptr)counted_pwrite);
 	if (!real)
 		abort();
-	real_pwrite = (ssize_t (*)(int, const void *, size_t, off_t))real;
+	real_pwrite = (ssize_t(*)(int, const void *, size_t, off_t))real;
 	real_ftruncate = (int (*)(int, off_t))replace(vfs, "ftruncate", (sqlite3_syscall_ptr)counted_ftruncate);
 	real_unlink = (int (*)(const char *))replace(vfs, "unlink", (sqlite3_syscall_ptr)counted_unlink);
 }

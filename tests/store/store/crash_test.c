@@ -21,18 +21,16 @@ __attribute__((visibility("default"))) const char *__asan_default_options(void) 
 }
 
 /* What the dying process told its session before it died. */
-static struct told {
-	uint64_t durable; /* commits that it was told of */
-} *told;
+static struct told { uint64_t durable; /* commits that it was told of */ } * told;
 
 typedef void (*story)(const struct place *place);
 typedef void (*ending)(struct store *store, const struct told *told);
 
 struct drama {
-	story before;   /* lives */
-	story act;      /* dies at each of its changes in turn, until it lives */
-	ending expect;  /* of the store that is opened again; may be NULL */
-	bool may_make;  /* the store may not exist yet */
+	story before;  /* lives */
+	story act;     /* dies at each of its changes in turn, until it lives */
+	ending expect; /* of the store that is opened again; may be NULL */
+	bool may_make; /* the store may not exist yet */
 };
 
 static bool play(const struct drama *drama, const struct place *place, unsigned long k, bool torn) {
@@ -145,6 +143,15 @@ static void rebase(const struct place *place) {
 	store_close(store);
 }
 
+static void rebase_beyond_journal(const struct place *place) {
+	struct store *store = open_store(place);
+
+	shorten_journal(store);
+	push(store, added(23, "y"));
+	pull(store, added(24, "z"));
+	store_close(store);
+}
+
 static void make_log_ahead(const struct place *place) {
 	struct store *store;
 	struct event *event = added(22, "c");
@@ -230,6 +237,10 @@ static void while_the_log_is_rebased(void **data) {
 	run(&(struct drama){ .before = make_content, .act = rebase });
 }
 
+static void while_a_rebase_makes_the_state_anew(void **data) {
+	run(&(struct drama){ .before = make_content, .act = rebase_beyond_journal });
+}
+
 static void while_a_state_is_brought_back_from_an_abandoned_branch(void **data) {
 	run(&(struct drama){ .before = make_log_ahead, .act = open_and_close });
 }
@@ -294,6 +305,7 @@ int main(void) {
 		cmocka_unit_test(while_a_store_is_made),
 		cmocka_unit_test(while_units_are_committed),
 		cmocka_unit_test(while_the_log_is_rebased),
+		cmocka_unit_test(while_a_rebase_makes_the_state_anew),
 		cmocka_unit_test(while_a_state_is_brought_back_from_an_abandoned_branch),
 		cmocka_unit_test(while_a_lost_state_is_made_again),
 		cmocka_unit_test(while_a_foreign_state_is_replaced),

@@ -10,37 +10,48 @@
 
 #include "base/bytes.h"
 #include "store/hash.h"
+#include "store/state_private.h"
 
-#define TABLES(more) \
-	"CREATE TABLE task (id TEXT PRIMARY KEY NOT NULL, title TEXT NOT NULL, changes INTEGER NOT NULL" more ") STRICT;\n" \
+#define TABLES(more)                                                                                      \
+	"CREATE TABLE task (id TEXT PRIMARY KEY NOT NULL, title TEXT NOT NULL, changes INTEGER NOT NULL" more \
+	") STRICT;\n"                                                                                         \
 	"CREATE TABLE ui (id TEXT PRIMARY KEY NOT NULL, looks INTEGER NOT NULL) STRICT;\n"
-#define EVENTS \
-	"-- event renamed(id TEXT, title TEXT)\n" \
+#define EVENTS                                                                              \
+	"-- event renamed(id TEXT, title TEXT)\n"                                               \
 	"SELECT refuse('no such task') WHERE NOT EXISTS (SELECT 1 FROM task WHERE id = :id);\n" \
-	"UPDATE task SET title = :title, changes = changes + 1 WHERE id = :id;\n" \
-	"-- event removed(id TEXT)\n" \
+	"UPDATE task SET title = :title, changes = changes + 1 WHERE id = :id;\n"               \
+	"-- event removed(id TEXT)\n"                                                           \
 	"SELECT refuse('no such task') WHERE NOT EXISTS (SELECT 1 FROM task WHERE id = :id);\n" \
-	"DELETE FROM task WHERE id = :id;\n" \
-	"-- event looked(id TEXT) client-only\n" \
+	"DELETE FROM task WHERE id = :id;\n"                                                    \
+	"-- event looked(id TEXT) client-only\n"                                                \
 	"INSERT INTO ui VALUES (:id, 1) ON CONFLICT (id) DO UPDATE SET looks = looks + 1;\n"
 
+/* clang-format off */
 const char schema_1[] =
-	"-- store tasks version 1\n" TABLES("")
+	"-- store tasks version 1\n"
+	TABLES("")
 	"-- event added(id TEXT, title TEXT)\n"
-	"INSERT INTO task VALUES (:id, :title, 0);\n" EVENTS;
+	"INSERT INTO task VALUES (:id, :title, 0);\n"
+	EVENTS;
 
 const char other_schema[] =
-	"-- store tasks version 1\n" TABLES("")
+	"-- store tasks version 1\n"
+	TABLES("")
 	"-- event added(id TEXT, title TEXT)\n"
-	"INSERT INTO task VALUES (:id, upper(:title), 0);\n" EVENTS;
+	"INSERT INTO task VALUES (:id, upper(:title), 0);\n"
+	EVENTS;
 
 const char schema_2[] =
-	"-- store tasks version 2\n" TABLES(", weight TEXT NOT NULL")
-	"-- event added@1(id TEXT, title TEXT) becomes added: SELECT :id AS id, :title AS title, 'light' AS weight\n"
+	"-- store tasks version 2\n"
+	TABLES(", weight TEXT NOT NULL")
+	"-- event added@1(id TEXT, title TEXT) becomes added: "
+	"SELECT :id AS id, :title AS title, 'light' AS weight\n"
 	"-- event added@2(id TEXT, title TEXT, weight TEXT)\n"
 	"INSERT INTO task VALUES (:id, :title, 0, :weight);\n"
 	"-- event counted(id TEXT)\n"
-	"UPDATE task SET changes = changes + 100 WHERE id = :id;\n" EVENTS;
+	"UPDATE task SET changes = changes + 100 WHERE id = :id;\n"
+	EVENTS;
+/* clang-format on */
 
 const char no_database[4096] = "this is a text";
 
@@ -244,6 +255,10 @@ struct eventlog_status status_of(struct store *store) {
 	return status;
 }
 
+void shorten_journal(struct store *store) {
+	store->state->journal_events_max = 1;
+}
+
 void set_has_backend(struct store *store, bool has_backend) {
 	struct error error = { 0 };
 
@@ -363,7 +378,7 @@ void pull_unit(struct store *store, struct event **unit, size_t n, enum death de
 	begin(store);
 	if (!position_equal(before.head, before.upstream_head)) {
 		must_succeed(eventlog_displace(store->log, before.upstream_head, &error), &error);
-		assert_int_equal(state_undo(store->state, before.upstream_head, &error), 0);
+		must_succeed(store_undo(store, before.upstream_head, &error), &error);
 	}
 	place_unit(store, before.upstream_head, unit, n);
 	must_succeed(store_apply_confirmed(store, unit, n, &error), &error);
@@ -408,7 +423,9 @@ char *dump_of_store(struct store *store) {
 }
 
 static struct event **read_all(struct store *store, size_t *ret_n) {
-	struct eventlog_query query = { .include_client_only = true, .n_max = PAGE_EVENTS_MAX, .bytes_max = PAGE_BYTES_MAX };
+	struct eventlog_query query = { .include_client_only = true,
+		                            .n_max = PAGE_EVENTS_MAX,
+		                            .bytes_max = PAGE_BYTES_MAX };
 	struct event **all = NULL;
 	struct error error = { 0 };
 	size_t n = 0, page;

@@ -31,7 +31,7 @@ struct place {
 };
 void place_make(struct place *place);
 void place_copy(const struct place *from, struct place *ret); /* a new place with the files of another */
-void place_remove(struct place *place); /* with everything in it */
+void place_remove(struct place *place);                       /* with everything in it */
 
 struct position synced(uint64_t global);
 struct position client_only(uint64_t global, uint64_t client);
@@ -48,6 +48,7 @@ struct store *try_open(const struct place *place, const char *schema);
 struct store *reopen(struct store *store, const struct place *place);
 struct eventlog_status status_of(struct store *store);
 void set_has_backend(struct store *store, bool has_backend);
+void shorten_journal(struct store *store); /* from now on it keeps one event */
 
 /* Where the leader dies: the log of the step is durable, the state is not. */
 enum death { LIVES, DIES_BEFORE_STATE };

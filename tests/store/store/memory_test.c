@@ -12,22 +12,20 @@
 
 #include "allocation.h"
 
-static const char small[] =
-	"-- store s version 1\n"
-	"CREATE TABLE task (id TEXT PRIMARY KEY NOT NULL);\n"
-	"-- event added(id TEXT, title TEXT)\n"
-	"INSERT INTO task VALUES (:id);\n";
+static const char small[] = "-- store s version 1\n"
+							"CREATE TABLE task (id TEXT PRIMARY KEY NOT NULL);\n"
+							"-- event added(id TEXT, title TEXT)\n"
+							"INSERT INTO task VALUES (:id);\n";
 
-static const char small_2[] =
-	"-- store s version 2\n"
-	"CREATE TABLE task (id TEXT PRIMARY KEY NOT NULL, title TEXT NOT NULL);\n"
-	"-- event added(id TEXT, title TEXT)\n"
-	"INSERT INTO task VALUES (:id, :title);\n";
+static const char small_2[] = "-- store s version 2\n"
+							  "CREATE TABLE task (id TEXT PRIMARY KEY NOT NULL, title TEXT NOT NULL);\n"
+							  "-- event added(id TEXT, title TEXT)\n"
+							  "INSERT INTO task VALUES (:id, :title);\n";
 
 struct story {
 	const char *name;
-	void (*before)(struct place *place);  /* makes the files */
-	bool opens;                           /* `act` gets an open store */
+	void (*before)(struct place *place); /* makes the files */
+	bool opens;                          /* `act` gets an open store */
 	int (*act)(const struct place *place, struct store **store, struct error *error);
 	void (*prepare)(struct store *store); /* on the open store */
 };
@@ -39,7 +37,7 @@ static void expect_sound(struct store *store, bool failed) {
 	if (!store)
 		return;
 	if (failed && store->hold.code == ERROR_NO_MEMORY)
-		assert_int_equal(store_rebuild(store, false, &error), 0);
+		assert_int_equal(store_roll_forward(store, &error), 0);
 	if (!store->state)
 		return;
 	/* Half way forward is a good place to stop. */
@@ -243,8 +241,8 @@ static void make_different(struct place *place) {
 	change_file(place->state, "INSERT INTO task VALUES ('z')");
 }
 
-#define STORY(function, ...) \
-	static void function(void **data) { \
+#define STORY(function, ...)                            \
+	static void function(void **data) {                 \
 		run(&(struct story){ #function, __VA_ARGS__ }); \
 	}
 

@@ -40,12 +40,11 @@ static struct store *make_content(const struct place *place) {
 	return store;
 }
 
-static const char content[] =
-	"task\t\"a\"\t\"A\"\t1\n"
-	"task\t\"b\"\t\"B\"\t1\n"
-	"task\t\"c\"\t\"title of c\"\t0\n"
-	"ui\t\"b\"\t1\n"
-	"voids 0\n";
+static const char content[] = "task\t\"a\"\t\"A\"\t1\n"
+							  "task\t\"b\"\t\"B\"\t1\n"
+							  "task\t\"c\"\t\"title of c\"\t0\n"
+							  "ui\t\"b\"\t1\n"
+							  "voids 0\n";
 
 static void expect_content(const struct place *place) {
 	struct store *store = open_store(place);
@@ -325,7 +324,8 @@ static void a_state_on_an_abandoned_branch_goes_back_and_then_forward(void **dat
 	pull_unit(store, &event, 1, DIES_BEFORE_STATE);
 	assert_int_equal(status_of(store).generation, 1);
 	store = reopen(store, place);
-	assert_dump(store, "task\t\"a\"\t\"A\"\t1\ntask\t\"b\"\t\"B\"\t2\ntask\t\"c\"\t\"title of c\"\t0\nui\t\"b\"\t1\nvoids 0\n");
+	assert_dump(
+		store, "task\t\"a\"\t\"A\"\t1\ntask\t\"b\"\t\"B\"\t2\ntask\t\"c\"\t\"title of c\"\t0\nui\t\"b\"\t1\nvoids 0\n");
 	assert_is_replay(store);
 	store_close(store);
 }

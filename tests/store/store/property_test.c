@@ -17,10 +17,10 @@ struct world {
 	struct chance chance;
 	struct place place;
 	struct store *store;
-	struct kept old;      /* a state of some time ago */
+	struct kept old; /* a state of some time ago */
 	bool has_old;
 	unsigned next_number;
-	uint32_t version;     /* of the schema in force */
+	uint32_t version; /* of the schema in force */
 };
 
 static struct event *make_any(struct world *world, unsigned number) {
@@ -196,6 +196,8 @@ static void step(struct world *world) {
 		break;
 	case 10:
 		world->store = reopen(world->store, &world->place);
+		if (chance_below(&world->chance, 3) == 0)
+			shorten_journal(world->store); /* until the next opening */
 		break;
 	case 11:
 		lose_state(world);

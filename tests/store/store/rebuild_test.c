@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/bytes.h"
 
@@ -54,7 +55,9 @@ static bool count(uint64_t done, uint64_t all, void *data) {
 }
 
 static struct store *open_watched(const struct place *place, struct progress *progress, struct error *error) {
-	const struct store_options options = { .folder = place->folder, .on_progress = count, .on_progress_data = progress };
+	const struct store_options options = { .folder = place->folder,
+		                                   .on_progress = count,
+		                                   .on_progress_data = progress };
 	struct store *store = NULL;
 
 	return store_open(&store, &options, error) == 0 ? store : NULL;
@@ -158,8 +161,8 @@ static void append_many(struct store *store, unsigned first, unsigned n) {
 static void expect_rows(struct store *store, unsigned n) {
 	sqlite3_stmt *statement = NULL;
 
-	assert_int_equal(sqlite3_prepare_v2(state_database(store->state), "SELECT count(*) FROM task", -1, &statement, NULL),
-	                 SQLITE_OK);
+	assert_int_equal(
+		sqlite3_prepare_v2(state_database(store->state), "SELECT count(*) FROM task", -1, &statement, NULL), SQLITE_OK);
 	assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
 	assert_int_equal(sqlite3_column_int(statement, 0), n);
 	sqlite3_finalize(statement);
@@ -209,6 +212,53 @@ static void the_journal_of_a_rebuilt_state_reaches_back_to_what_is_confirmed(voi
 	assert_true(state_journal_row(store->state, synced(5), &row));
 	/* So a rebase needs no rebuild. */
 	pull(store, added(100, "elsewhere"));
+	assert_is_replay(store);
+	store_close(store);
+}
+
+static struct store *make_beyond_journal(const struct place *place) {
+	struct store *store = open_store(place);
+
+	set_has_backend(store, true);
+	push_many(store, 1, 3);
+	confirm(store, synced(2));
+	shorten_journal(store);
+	push_many(store, 4, 3);
+	return store;
+}
+
+static void a_rebase_beyond_the_journal_makes_the_state_anew(void **data) {
+	const struct place *place = *data;
+	struct store *store = make_beyond_journal(place);
+	struct stat before, after;
+
+	assert_int_equal(stat(place->state, &before), 0);
+	pull(store, added(100, "elsewhere"));
+	assert_int_equal(stat(place->state, &after), 0);
+	assert_true(before.st_ino != after.st_ino);
+	assert_is_replay(store);
+	pull(store, added(101, "again"));
+	assert_is_replay(store);
+	store = reopen(store, place);
+	assert_is_replay(store);
+	store_close(store);
+}
+
+/* The state is in its place before the log knows of the rebase, or never will. */
+static void a_rebase_beyond_the_journal_that_is_given_up_is_no_loss(void **data) {
+	const struct place *place = *data;
+	struct store *store = make_beyond_journal(place);
+	struct error error = { 0 };
+
+	assert_int_equal(state_begin(store->state, &error), 0);
+	assert_int_equal(eventlog_begin(store->log, &error), 0);
+	assert_int_equal(eventlog_displace(store->log, synced(2), &error), 0);
+	assert_int_equal(store_undo(store, synced(2), &error), 0);
+	assert_head(store, synced(2));
+	state_rollback(store->state);
+	eventlog_rollback(store->log);
+	store = reopen(store, place);
+	assert_head(store, synced(6));
 	assert_is_replay(store);
 	store_close(store);
 }
@@ -515,6 +565,8 @@ int main(void) {
 		STORY(an_opening_that_must_rebuild_can_be_interrupted_and_tried_again),
 		STORY(a_log_of_several_batches_is_replayed_after_an_interruption_in_the_second),
 		STORY(the_journal_of_a_rebuilt_state_reaches_back_to_what_is_confirmed),
+		STORY(a_rebase_beyond_the_journal_makes_the_state_anew),
+		STORY(a_rebase_beyond_the_journal_that_is_given_up_is_no_loss),
 		STORY(without_a_backend_no_journal_is_kept),
 		STORY(nothing_is_exchanged_under_an_open_statement),
 		STORY(units_cut_by_pages_are_replayed_whole),

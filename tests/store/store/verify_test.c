@@ -379,8 +379,9 @@ static void a_leader_may_commit_rebase_rebuild_and_upgrade_meanwhile(void **data
 static void a_leader_that_rebases_all_the_time_is_told_from_damage(void **data) {
 	const struct place *place = *data;
 	struct store *store = make_content(place);
-	struct disturbance disturbance = { .store = store, .place = place, .limit = 100, .phase = "log",
-		                               .disturb = rebase_once };
+	struct disturbance disturbance = {
+		.store = store, .place = place, .limit = 100, .phase = "log", .disturb = rebase_once
+	};
 	struct store_verification result;
 	struct error error = { 0 };
 
@@ -486,8 +487,9 @@ static void the_log_is_replayed_into_another_file_and_nothing_is_touched(void **
 static void a_replay_that_a_rebase_overtakes_begins_again(void **data) {
 	const struct place *place = *data;
 	struct store *store = make_content(place);
-	struct disturbance disturbance = { .store = store, .place = place, .limit = 1, .phase = "replay",
-		                               .disturb = rebase_once };
+	struct disturbance disturbance = {
+		.store = store, .place = place, .limit = 1, .phase = "replay", .disturb = rebase_once
+	};
 	struct error error = { 0 };
 	char file[128], *expected, *found;
 
