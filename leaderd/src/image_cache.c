@@ -43,6 +43,8 @@ int image_cache_refresh(struct leader *leader, struct error *error) {
 
 	if (is_good(leader))
 		return 0;
+	if (!leader->store->state)
+		return error_set(error, leader->store->hold.code, "%s", leader->store->hold.text);
 	made.fd = memfd_create("leaderd-image", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (made.fd < 0)
 		return error_set(error, ERROR_IO, "cannot make an image: %s", strerror(errno));

@@ -175,13 +175,19 @@ static enum leader_outcome commit_log(struct leader *leader) {
 	return r == ERROR_UNKNOWN ? LEADER_UNKNOWN : r < 0 ? LEADER_FAILED : LEADER_DONE;
 }
 
+/* A store that went on hold has no state. */
+static void rollback_state(struct leader *leader) {
+	if (leader->store->state)
+		state_rollback(leader->store->state);
+}
+
 /* Failing here is no failure of the step: the log is durable, the state catches up. */
 static enum leader_outcome commit_state(struct leader *leader, struct position trim_to) {
 	struct error why = { 0 };
 
 	if (store_commit_state(leader->store, trim_to, &why) == 0)
 		return LEADER_DONE;
-	state_rollback(leader->store->state);
+	rollback_state(leader);
 	log_warning("store=%s the state fell behind the log: %s", leader->name, why.text);
 	return LEADER_FAILED;
 }
@@ -191,8 +197,6 @@ static void roll_forward(struct leader *leader, struct answer *ret) {
 	struct error why = { 0 };
 	int r = store_roll_forward(leader->store, &why);
 
-	if (r == ERROR_CORRUPT)
-		r = store_rebuild(leader->store, false, &why);
 	leader_watch_state(leader);
 	if (r == 0)
 		answer(ret, LEADER_CAUGHT_UP, LEADER_DONE);
@@ -204,7 +208,7 @@ static void abandon(struct leader *leader) {
 	struct error why = leader->step.failure;
 
 	eventlog_rollback(leader->store->log);
-	state_rollback(leader->store->state);
+	rollback_state(leader);
 	step_finish(&leader->step);
 	leader_abandoned(leader, &why);
 }
@@ -212,7 +216,7 @@ static void abandon(struct leader *leader) {
 static void stop(struct leader *leader) {
 	struct error why;
 
-	state_rollback(leader->store->state);
+	rollback_state(leader);
 	error_set(&why, ERROR_IO, "sync failed; restart to recover: %s", leader->step.failure.text);
 	step_finish(&leader->step);
 	leader_set_trouble(leader, &why);

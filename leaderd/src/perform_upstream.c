@@ -35,20 +35,6 @@ static int find_before(struct leader *leader, struct position from, struct posit
 	return 0;
 }
 
-/* What the journal no longer covers is undone by making the state anew from the
- * log, in which the displaced events no longer stand. */
-static int undo_state(struct leader *leader, struct position to, struct error *error) {
-	struct state *state = leader->store->state;
-	int r = state_undo(state, to, error);
-
-	if (r != STATE_BEYOND_JOURNAL)
-		return r;
-	state_rollback(state);
-	r = store_rebuild(leader->store, false, error);
-	leader_watch_state(leader);
-	return r < 0 ? r : state_begin(leader->store->state, error);
-}
-
 void perform_undo(struct leader *leader, struct position from, struct answer *ret) {
 	struct position to = POSITION_ROOT;
 	struct error why = { 0 };
@@ -59,7 +45,8 @@ void perform_undo(struct leader *leader, struct position from, struct answer *re
 		if (r == 0)
 			r = eventlog_displace(leader->store->log, to, &why);
 		if (r == 0)
-			r = undo_state(leader, to, &why);
+			r = store_undo(leader->store, to, &why);
+		leader_watch_state(leader);
 	}
 	note(leader, r, &why);
 	answer(ret, LEADER_UNDONE, outcome_of(leader));

@@ -215,6 +215,8 @@ static void take_lineage(struct upstream *upstream) {
 }
 
 static void merged(struct upstream *upstream, enum upstream_merged outcome) {
+	if (outcome == MERGED_DONE)
+		upstream->why = (struct error){ 0 };
 	answer(upstream, &(struct upstream_input){ .kind = UPSTREAM_MERGED, .outcome = outcome });
 }
 
@@ -347,6 +349,11 @@ static void on_gone(const struct error *why, void *data) {
 static void on_timer(evutil_socket_t fd, short what, void *data) {
 	struct upstream *upstream = data;
 
+	/* The loop's clock is coarse: it may ring a little early. */
+	if (upstream_now_ms() < upstream->machine.timer_ms) {
+		set_timer(upstream, upstream->machine.timer_ms);
+		return;
+	}
 	if (upstream->machine.started)
 		error_set(&upstream->why, ERROR_TIMEOUT, "the adapter did not answer within %u ms", UPSTREAM_ANSWER_MS_MAX);
 	if (upstream->machine.state == UPSTREAM_FOLLOWING)
