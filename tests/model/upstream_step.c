@@ -32,11 +32,12 @@ static void give(struct upstream_input input) {
 
 /* The effects of the newest step, as letters, timers left out. */
 static void expect(const char *letters) {
-	static const char names[] = { [UPSTREAM_DO_START] = 'S',        [UPSTREAM_DO_STOP] = 'X',
-		                          [UPSTREAM_DO_TAKE_LINEAGE] = 'L', [UPSTREAM_DO_PULL] = 'P',
-		                          [UPSTREAM_DO_PUSH] = 'U',         [UPSTREAM_DO_MERGE] = 'M',
-		                          [UPSTREAM_DO_CONFIRM] = 'C',      [UPSTREAM_DO_REFUSE] = 'R',
-		                          [UPSTREAM_DO_HOLD] = 'H',         [UPSTREAM_DO_RELEASE] = 'F' };
+	static const char names[] = {
+		[UPSTREAM_DO_START] = 'S',   [UPSTREAM_DO_STOP] = 'X',   [UPSTREAM_DO_TAKE_LINEAGE] = 'L',
+		[UPSTREAM_DO_PULL] = 'P',    [UPSTREAM_DO_PUSH] = 'U',   [UPSTREAM_DO_MERGE] = 'M',
+		[UPSTREAM_DO_CONFIRM] = 'C', [UPSTREAM_DO_REFUSE] = 'R', [UPSTREAM_DO_HOLD] = 'H',
+		[UPSTREAM_DO_RELEASE] = 'F'
+	};
 	char found[UPSTREAM_EFFECTS_MAX + 1] = "";
 	size_t n = 0;
 
@@ -59,8 +60,9 @@ static void opened(bool live) {
 }
 
 static void page(bool has_events, bool more) {
-	give((struct upstream_input){ .kind = UPSTREAM_PAGE,
-	                              .page = { .has_events = has_events, .more = more, .follows = has_events, .is_news = has_events } });
+	give((struct upstream_input){
+		.kind = UPSTREAM_PAGE,
+		.page = { .has_events = has_events, .more = more, .follows = has_events, .is_news = has_events } });
 }
 
 static void merged(void) {
@@ -305,17 +307,17 @@ static void any_order_of_inputs_leaves_a_way_on(void **state) {
 		pending = chance_below(&chance, 2) != 0;
 		now_ms += chance_below(&chance, 3000);
 		give((struct upstream_input){
-		        .kind = (enum upstream_input_kind)chance_below(&chance, UPSTREAM_TIMER + 1),
-		        .chance = (uint32_t)chance_next(&chance),
-		        .wanted = chance_below(&chance, 8) != 0,
-		        .may_push = chance_below(&chance, 8) != 0,
-		        .lineage = (enum upstream_lineage)chance_below(&chance, 3),
-		        .live = chance_below(&chance, 2) != 0,
-		        .page = { chance_below(&chance, 2) != 0, chance_below(&chance, 2) != 0, chance_below(&chance, 9) == 0,
-		                  chance_below(&chance, 2) != 0, chance_below(&chance, 2) != 0 },
-		        .answer = (enum upstream_answer)chance_below(&chance, 6),
-		        .outcome = (enum upstream_merged)chance_below(&chance, 3),
-		        .permanent = chance_below(&chance, 4) == 0,
+			.kind = (enum upstream_input_kind)chance_below(&chance, UPSTREAM_TIMER + 1),
+			.chance = (uint32_t)chance_next(&chance),
+			.wanted = chance_below(&chance, 8) != 0,
+			.may_push = chance_below(&chance, 8) != 0,
+			.lineage = (enum upstream_lineage)chance_below(&chance, 3),
+			.live = chance_below(&chance, 2) != 0,
+			.page = { chance_below(&chance, 2) != 0, chance_below(&chance, 2) != 0, chance_below(&chance, 9) == 0,
+		              chance_below(&chance, 2) != 0, chance_below(&chance, 2) != 0 },
+			.answer = (enum upstream_answer)chance_below(&chance, 6),
+			.outcome = (enum upstream_merged)chance_below(&chance, 3),
+			.permanent = chance_below(&chance, 4) == 0,
 		});
 		waits = upstream.timer_ms != 0 || upstream.state == UPSTREAM_MERGING || upstream.live;
 		assert_true(waits || upstream.state == UPSTREAM_OFF || upstream.state == UPSTREAM_HELD);
