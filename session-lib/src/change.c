@@ -159,7 +159,10 @@ static size_t unit_length(const struct session_change *change, size_t i) {
 	return n;
 }
 
-/* Applies a pending unit at its new place; what does not apply is suspended. */
+#define RUNS_AWAY 100 /* a unit was over its step budget: the change begins again, without it */
+
+/* Applies a pending unit at its new place; what does not apply is suspended. So is
+ * what runs away: it waits for the leader's word, and the leader is on hold. */
 static int replay_unit(struct lds_session *session, const struct placement *places, size_t n, bool *suspended) {
 	struct event *unit[UNIT_EVENTS_MAX];
 	int r;
@@ -167,7 +170,11 @@ static int replay_unit(struct lds_session *session, const struct placement *plac
 	must(n > 0 && n <= UNIT_EVENTS_MAX);
 	for (size_t i = 0; i < n; i++)
 		unit[i] = places[i].pending->event;
-	r = state_apply(session->state, unit, n, &session->error);
+	r = places[0].pending->runs_away ? STATE_REFUSED : state_apply(session->state, unit, n, &session->error);
+	if (r == ERROR_HOLD) {
+		places[0].pending->runs_away = true;
+		return RUNS_AWAY;
+	}
 	for (size_t i = 0; i < n; i++) {
 		suspended[i] = r == STATE_REFUSED;
 		if (suspended[i])
@@ -250,6 +257,11 @@ void session_change(struct lds_session *session, const struct session_change *ch
 	step->outcome = SESSION_DONE;
 	step->done = false;
 	r = places ? transact(session, change, places, suspended, step) : error_no_memory(&session->error);
+	while (r == RUNS_AWAY) {
+		session_keep_touched(session, false);
+		restore_places(change, places);
+		r = transact(session, change, places, suspended, step);
+	}
 	session_keep_touched(session, r == 0);
 	if (r == 0) {
 		keep_places(change, places, step->generation);

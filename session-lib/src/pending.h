@@ -19,6 +19,7 @@
 struct pending_event {
 	struct event *event; /* owned; its digest is that of its newest application here */
 	bool queued;         /* not packed into a frame yet */
+	bool runs_away;      /* its unit was over the step budget in a replay: under this schema it is not tried again */
 	TAILQ_ENTRY(pending_event) queue;
 	UT_hash_handle hh;
 };

@@ -38,6 +38,10 @@ int session_load_schema(struct lds_session *session, const char *text, const cha
 }
 
 void session_use_schema(struct lds_session *session, const struct schema *schema) {
+	struct pending_event *pending, *next;
+
+	HASH_ITER(hh, session->pending.by_id, pending, next)
+		pending->runs_away = false;
 	session->schema = schema;
 	if (!session->app_schema)
 		session->app_schema = schema;

@@ -93,7 +93,8 @@ static bool is_blank(const char *text, size_t n) {
 }
 
 static char *make_room(struct lines *lines, size_t more) {
-	memmove(lines->text, lines->text + lines->first, lines->n);
+	if (lines->n > 0)
+		memmove(lines->text, lines->text + lines->first, lines->n);
 	lines->first = 0;
 	if (lines->allocated < lines->n + more) {
 		lines->allocated = 2 * (lines->n + more);
