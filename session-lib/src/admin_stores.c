@@ -21,6 +21,9 @@ void lda_stores_free(struct lda_stores *stores) {
 		free((char *)stores->items[i].backend);
 		free((char *)stores->items[i].state);
 		free((char *)stores->items[i].trouble);
+		free((char *)stores->items[i].backend_state);
+		free((char *)stores->items[i].backend_error);
+		free((char *)stores->items[i].lineage);
 	}
 	free(stores->items);
 	free(stores);
@@ -44,13 +47,29 @@ static int read_heads(struct lda_store *store, const Leaderd__Heads *heads) {
 	return store->trouble ? 0 : ERROR_NO_MEMORY;
 }
 
+static int read_backend(struct lda_store *store, const Leaderd__StoreStatus *message) {
+	char lineage[2 * 16 + 1] = "";
+
+	if (message->lineage.len == 16)
+		hex_print(lineage, message->lineage.data, 16);
+	store->backend = copy(message->backend);
+	store->backend_state = copy(message->backend_state);
+	store->backend_error = copy(message->backend_error);
+	store->lineage = copy(lineage);
+	store->backend_code = message->backend_code;
+	store->offline = message->offline;
+	store->push_only = message->push_only;
+	store->backend_retry_ms = message->backend_retry_ms;
+	store->epoch = message->epoch;
+	return store->backend && store->backend_state && store->backend_error && store->lineage ? 0 : ERROR_NO_MEMORY;
+}
+
 static int read_store(struct lda_store *ret, const Leaderd__StoreStatus *message) {
 	*ret = (struct lda_store){
 		.name = copy(message->name),
 		.path = copy(message->path),
 		.schema_name = copy(message->schema_name),
 		.client_id = copy(message->client_id),
-		.backend = copy(message->backend),
 		.state = copy(message->state),
 		.schema_version = message->schema_version,
 		.events = message->events,
@@ -60,10 +79,9 @@ static int read_store(struct lda_store *ret, const Leaderd__StoreStatus *message
 		.sessions = message->sessions,
 		.group_commits = message->group_commits,
 	};
-	if (read_heads(ret, message->heads) < 0)
+	if (read_backend(ret, message) < 0 || read_heads(ret, message->heads) < 0)
 		return ERROR_NO_MEMORY;
-	return ret->name && ret->path && ret->schema_name && ret->client_id && ret->backend && ret->state ? 0
-	                                                                                                  : ERROR_NO_MEMORY;
+	return ret->name && ret->path && ret->schema_name && ret->client_id && ret->state ? 0 : ERROR_NO_MEMORY;
 }
 
 /* Appends what one response tells. */
@@ -106,6 +124,10 @@ static void hash_stores(uint8_t ret[32], const struct lda_stores *stores) {
 			store->sessions,
 			(uint64_t)(int64_t)store->trouble_code,
 			store->group_commits,
+			(uint64_t)store->offline,
+			(uint64_t)store->push_only,
+			(uint64_t)(int64_t)store->backend_code,
+			store->epoch,
 		};
 
 		crypto_generichash_update(&hash, (const uint8_t *)numbers, sizeof(numbers));
@@ -114,6 +136,9 @@ static void hash_stores(uint8_t ret[32], const struct lda_stores *stores) {
 		hash_text(&hash, store->backend);
 		hash_text(&hash, store->state);
 		hash_text(&hash, store->trouble);
+		hash_text(&hash, store->backend_state);
+		hash_text(&hash, store->backend_error);
+		hash_text(&hash, store->lineage);
 	}
 	crypto_generichash_final(&hash, ret, 32);
 }

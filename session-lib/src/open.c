@@ -95,15 +95,22 @@ static int connect_first(struct lds_session *session, uint64_t until_us) {
 	return r;
 }
 
+/* Greeted, and the log taken in up to where it stood then: what the app commits or
+ * looks at first must not miss what was durable before it opened. */
+static bool is_open(const struct lds_session *session) {
+	return session->machine.link == SESSION_LIVE &&
+	       position_compare(session->machine.heads.leader, session->log_head) >= 0;
+}
+
 static int greet(struct lds_session *session, uint64_t until_us) {
-	while (session->machine.link != SESSION_LIVE) {
+	while (!is_open(session)) {
 		int r = session_turn(session);
 
 		if (session->failed.code)
 			return session_fail(session, session->failed.code, "%s", session->failed.text);
 		if (r < 0)
 			return r;
-		if (session->machine.link == SESSION_LIVE)
+		if (is_open(session))
 			break;
 		if (session->link.fd < 0 && session->error.code == ERROR_NOT_RUNNING)
 			return session->error.code;

@@ -30,6 +30,12 @@ struct session_heads session_read_heads(const Leaderd__Heads *heads) {
 void session_keep_heads(struct lds_session *session, const Leaderd__Heads *heads) {
 	if (!heads)
 		return;
+	if (session->opening) {
+		struct position head = { heads->log_global, heads->log_client };
+
+		if (position_is_root(session->log_head) || position_compare(head, session->log_head) < 0)
+			session->log_head = head;
+	}
 	session->final_hash = (struct hash){ 0 };
 	if (heads->final_local_hash.len == sizeof(session->final_hash.bytes))
 		memcpy(session->final_hash.bytes, heads->final_local_hash.data, sizeof(session->final_hash.bytes));

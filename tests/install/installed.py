@@ -54,9 +54,9 @@ class Installed:
 
     def run(self, *command, **options):
         """Runs to the end; what it wrote is in .stdout and .stderr."""
+        settings = {"env": self.environment, "cwd": self.folder, "timeout": TIMEOUT, **options}
         return subprocess.run([str(word) for word in command], capture_output=True, text=True, errors="surrogateescape",
-                              timeout=TIMEOUT, stdin=subprocess.DEVNULL,
-                              **{"env": self.environment, "cwd": self.folder, **options})
+                              stdin=subprocess.DEVNULL, **settings)
 
     def must_run(self, *command, **options):
         done = self.run(*command, **options)

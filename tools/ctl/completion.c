@@ -15,7 +15,7 @@ static const char frame_top[] =
 	"\n"
 	"_leaderctl_stores() {\n"
 	"\tlocal line\n"
-	"\tleaderctl ${1:+--socket \"$1\"} --timeout 1 store list 2>/dev/null | while read -r line; do\n"
+	"\tleaderctl store list ${1:+--socket \"$1\"} --timeout 1 2>/dev/null | while read -r line; do\n"
 	"\t\t[[ $line == STORE\\ * ]] || echo \"${line%% *}\"\n"
 	"\tdone\n"
 	"}\n"
@@ -80,7 +80,7 @@ static const char *kind_of(enum option_value value) {
 
 static void print_options(const struct command *command) {
 	for (int i = OPTION_NONE + 1; i < OPTION_COUNT; i++)
-		if (!option_words[i].is_hidden && (command ? command_has_option(command, i) : option_is_common(i)))
+		if (command ? command_has_option(command, i) : option_is_common(i))
 			printf(" --%s", option_words[i].name);
 }
 
@@ -89,7 +89,7 @@ static void print_option_arms(void) {
 	const char *bar = "\t\t";
 
 	for (int i = OPTION_NONE + 1; i < OPTION_COUNT; i++) {
-		if (!option_words[i].value_name || option_words[i].is_hidden || i == OPTION_SOCKET)
+		if (!option_words[i].value_name || i == OPTION_SOCKET)
 			continue;
 		printf("%s--%s", bar, option_words[i].name);
 		bar = " | ";
@@ -152,7 +152,7 @@ static void print_value_arms(void) {
 	for (int i = OPTION_NONE + 1; i < OPTION_COUNT; i++) {
 		const char *kind = kind_of(option_words[i].value);
 
-		if (kind && !option_words[i].is_hidden)
+		if (kind)
 			printf("\t--%s) _leaderctl_offer %s \"$current\"; return ;;\n", option_words[i].name, kind);
 	}
 }

@@ -52,6 +52,14 @@ struct lda_store {
 	int trouble_code;              /* why it cannot write at present, or 0 */
 	const char *trouble;           /* the same in words, or "" */
 	uint64_t group_commits;        /* since the leader started */
+	const char *backend_state;     /* "off", "resting", "connecting", "pulling", "pushing", "following", "held",
+	                                  "repairing", "adopting"; "" without a backend */
+	int offline, push_only;        /* as lda_offline left it */
+	int backend_code;              /* what is wrong with the backend, or 0 */
+	const char *backend_error;     /* the same in words, or ""; of a hold: what differs */
+	uint64_t backend_retry_ms;     /* until the leader tries again; 0: nothing is planned */
+	const char *lineage;           /* of the backend's log, hexadecimal; "" before the first contact */
+	uint64_t epoch;
 };
 struct lda_stores {
 	size_t n;
@@ -72,6 +80,30 @@ LDS_EXPORT int lda_status_next(struct lda_connection *connection, const char *st
 LDS_EXPORT int lda_store_remove(struct lda_connection *connection, const char *store, int force);
 /* Makes the state anew from the log. CORRUPT: the log is damaged; HOLD: lost log, unless accept_loss. */
 LDS_EXPORT int lda_rebuild(struct lda_connection *connection, const char *store, int accept_loss);
+
+/* ---- backends ---------------------------------------------------------------- */
+
+/* Attaches the backend (NULL: none any more). Answers before it is reached: see the
+ * status, or lda_sync. INVALID: a URL that no adapter could take, or one with a
+ * password in it; NOT_FOUND: no such adapter. */
+LDS_EXPORT int lda_backend_set(struct lda_connection *connection, const char *store, const char *backend);
+/* For a store on hold. `backend` NULL: the present one. These wait until they are
+ * done, at most timeout_ms (<= 0: as long as it takes); TIMEOUT leaves them at work.
+ * Repair: the backend is a beginning of our confirmed events, and what it lacks is
+ * written; the store stays on hold until lda_online. CONFLICT: it has other events.
+ * Adopt: the backend's history replaces ours, which is exported into the store's
+ * folder; every event that the new history lacks becomes pending again. */
+LDS_EXPORT int lda_backend_repair(struct lda_connection *connection, const char *store, const char *backend,
+                                  int timeout_ms);
+LDS_EXPORT int lda_backend_adopt(struct lda_connection *connection, const char *store, const char *backend,
+                                 int timeout_ms);
+/* Neither pulls nor pushes until lda_online, over restarts too; push_only != 0: goes on pulling. NO_BACKEND. */
+LDS_EXPORT int lda_offline(struct lda_connection *connection, const char *store, int push_only);
+LDS_EXPORT int lda_online(struct lda_connection *connection, const char *store);
+/* Tries at once and waits until nothing is pending and nothing more comes, at most
+ * timeout_ms (<= 0: 30000). TIMEOUT, HOLD, NO_BACKEND; NOT_RUNNING: it is offline;
+ * REFUSED: the backend takes no pushes of this device. */
+LDS_EXPORT int lda_sync(struct lda_connection *connection, const char *store, int timeout_ms);
 
 /* ---- schemas ---------------------------------------------------------------- */
 
