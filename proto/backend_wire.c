@@ -20,7 +20,8 @@
 #define EVENT_REST_BYTES_MAX (EVENT_FIXED_BYTES_MAX + SESSION_ID_BYTES_MAX)
 
 static_assert(UNIT_BYTES_MAX + UNIT_EVENTS_MAX * (EVENT_REST_BYTES_MAX + EVENT_NAME_BYTES_MAX) <=
-              BACKEND_BATCH_BYTES_MAX, "a unit must fit a batch");
+                  BACKEND_BATCH_BYTES_MAX,
+              "a unit must fit a batch");
 static_assert(BACKEND_BATCH_BYTES_MAX + 2 * BACKEND_CURSOR_BYTES_MAX + 4096 <= FRAME_BYTES_MAX,
               "a batch must fit a frame");
 static_assert(UPSTREAM_PAGE_EVENTS_MAX <= BACKEND_PAGE_EVENTS_MAX, "a page may be as long as it is asked for");

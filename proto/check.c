@@ -10,6 +10,7 @@
 
 #include <string.h>
 
+#include "proto/backend_wire.h"
 #include "proto/check.h"
 
 #define NONCE_BYTES 16u
@@ -136,6 +137,8 @@ static int check_request(const struct place *at, const Leaderd__Request *request
 		r = check_store_name(at, "store", request->store);
 	if (r == 0)
 		r = check_text_length(at, "text", request->text, SCHEMA_BYTES_MAX);
+	if (r == 0)
+		r = check_text_length(at, "backend", request->backend, BACKEND_URL_BYTES_MAX);
 	if (r == 0)
 		r = check_ids(at, "ids", &request->ids);
 	return r < 0 ? r : check_number(at, "after", request->after, INT64_MAX);

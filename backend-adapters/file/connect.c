@@ -32,8 +32,8 @@
 #define TEXT_OF_TOKEN(token) #token
 
 static const char create_tables[] =
-	"CREATE TABLE log (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, lineage BLOB NOT NULL, epoch INTEGER NOT NULL,"
-	" head INTEGER NOT NULL, chain_hash BLOB NOT NULL) STRICT;"
+	"CREATE TABLE log (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, lineage BLOB NOT NULL,"
+	" epoch INTEGER NOT NULL, head INTEGER NOT NULL, chain_hash BLOB NOT NULL) STRICT;"
 	"CREATE TABLE event (log INTEGER NOT NULL REFERENCES log (id), global INTEGER NOT NULL, chain_hash BLOB NOT NULL,"
 	" unit_index INTEGER NOT NULL, unit_count INTEGER NOT NULL, data BLOB NOT NULL, UNIQUE (log, global)) STRICT;"
 	"PRAGMA application_id = " TEXT_OF(APPLICATION_ID) ";"
@@ -134,9 +134,9 @@ static int find_log(struct file_backend *backend, const char *name, struct adapt
 static int add_log(const struct file_backend *backend, const char *name, const struct adapter_open *open,
                    struct error *error) {
 	static const struct hash none;
+	static const char sql[] = "INSERT INTO log (name, lineage, epoch, head, chain_hash) VALUES (?1, ?2, ?3, 0, ?4)";
 	sqlite3_stmt *statement;
-	int r = database_prepare(backend, &statement,
-	                         "INSERT INTO log (name, lineage, epoch, head, chain_hash) VALUES (?1, ?2, ?3, 0, ?4)", error);
+	int r = database_prepare(backend, &statement, sql, error);
 
 	if (r < 0)
 		return r;
@@ -177,38 +177,42 @@ static void sync_folder(const struct file_backend *backend) {
 	close(fd);
 }
 
-static int find_or_make_log(struct file_backend *backend, const struct adapter_open *open, struct adapter_opened *ret,
-                            struct error *error) {
-	char *name = adapter_log_name(open);
-	int r = name == NULL ? error_no_memory(error) : check_owner(backend, error);
+static int make_log_durably(struct file_backend *backend, const char *name, const struct adapter_open *open,
+                            struct adapter_opened *ret, struct error *error) {
+	int r = database_run(backend, "BEGIN IMMEDIATE", "write", error);
 
-	if (r >= 0) {
-		int owner = r;
+	if (r == 0)
+		r = make_log(backend, name, open, ret, error);
+	if (r >= 0)
+		r = database_run(backend, "COMMIT", "write", error);
+	database_roll_back(backend);
+	if (r == 0)
+		sync_folder(backend);
+	return r;
+}
 
-		r = set_mode(backend, error);
-		if (r == 0 && owner == 1)
-			r = find_log(backend, name, ret, error);
-	}
-	if (r == 0) {
-		r = database_run(backend, "BEGIN IMMEDIATE", "write", error);
-		if (r == 0)
-			r = make_log(backend, name, open, ret, error);
-		if (r >= 0)
-			r = database_run(backend, "COMMIT", "write", error);
-		database_roll_back(backend);
-		if (r == 0)
-			sync_folder(backend);
-	}
-	free(name);
+/* Nothing is written, not even the mode, before it is known whose file it is;
+ * and most who open find the log there. */
+static int find_or_make_log(struct file_backend *backend, const char *name, const struct adapter_open *open,
+                            struct adapter_opened *ret, struct error *error) {
+	int owner = check_owner(backend, error);
+	int r = owner < 0 ? owner : set_mode(backend, error);
+
+	if (r == 0 && owner == 1)
+		r = find_log(backend, name, ret, error);
+	if (r == 0)
+		r = make_log_durably(backend, name, open, ret, error);
 	return r < 0 ? r : 0;
 }
 
 static int open_log(struct file_backend *backend, const struct adapter_open *open, struct adapter_opened *ret,
                     struct error *error) {
-	int r = open_database(backend, error);
+	char *name = adapter_log_name(open);
+	int r = name == NULL ? error_no_memory(error) : open_database(backend, error);
 
 	if (r == 0)
-		r = find_or_make_log(backend, open, ret, error);
+		r = find_or_make_log(backend, name, open, ret, error);
+	free(name);
 	if (r == 0)
 		r = place_check_same(backend, error);
 	if (r == 0)

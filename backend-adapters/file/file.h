@@ -31,11 +31,12 @@ int file_live_take(void *backend, struct error *error);
 void file_close(void *backend);
 
 /* place.c: where the file lies. */
-int place_path(char **ret, const char *url, struct error *error);       /* absolute, its folder resolved; owned by the caller */
+/* Absolute, its folder resolved; owned by the caller. */
+int place_path(char **ret, const char *url, struct error *error);
 int place_check_file_system(const char *folder, struct error *error);   /* ERROR_INVALID: not one for this */
 const char *place_network_name(unsigned long magic);                    /* of statfs; NULL: not a shared one */
-int place_make(const char *path, struct file_backend *ret, struct error *error); /* the file exists, by whomever */
-int place_check_same(const struct file_backend *backend, struct error *error);   /* ERROR_NOT_RUNNING: it was replaced */
+int place_make(const char *path, struct file_backend *ret, struct error *error); /* afterwards the file exists */
+int place_check_same(const struct file_backend *backend, struct error *error); /* ERROR_NOT_RUNNING: replaced */
 
 /* live.c: hints for other leaders, and from them. */
 void live_watch(struct file_backend *backend); /* without a watch there is the safety poll */

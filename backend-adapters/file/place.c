@@ -106,12 +106,16 @@ static int resolve(char **ret, const char *path, struct error *error) {
 }
 
 int place_path(char **ret, const char *url, struct error *error) {
-	char *path = adapter_url_path(url, "file");
-	const char *start = path;
+	char *path;
 	int r;
 
-	if (path == NULL)
+	if (strncmp(url, "file:", strlen("file:")) != 0)
 		return error_set(error, ERROR_INVALID, "%s is no URL of a file: file:/path/log.db", url);
+	path = adapter_url_path(url, "file");
+	if (path == NULL)
+		return error_no_memory(error);
+
+	const char *start = path;
 	if (strncmp(start, "///", 3) == 0) /* file:///path: the host between the slashes is this one */
 		start += 2;
 	size_t n = strlen(start);

@@ -1,9 +1,8 @@
 /*
- * An adapter's program (after leaderd/src/upstream.c in docs/ARCHITECTURE.md):
- * descriptor 3 to the leader, requests answered one at a time, and in between
- * the look for news. It may block, in a call of the backend or in a write to
- * the leader; the leader never does. It ends with the leader's end of the
- * socket, and that is no failure.
+ * An adapter's program; step 10 of docs/ARCHITECTURE.md. Requests come by
+ * descriptor 3 and are answered one at a time; in between is the look for news.
+ * It may block, in a call of the backend or in a write to the leader; the leader
+ * never does. It ends with the leader's end of the socket, and that is no failure.
  */
 
 #include <errno.h>

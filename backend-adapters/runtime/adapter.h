@@ -26,7 +26,7 @@
 #include "model/event.h"
 
 #define ADAPTER_CALL_MS 20000u     /* one call; the leader gives up on an adapter at twice that */
-#define ADAPTER_POLL_MS 5000u      /* the slow safety poll behind live hints; ADAPTER_POLL_MS in the environment sets another */
+#define ADAPTER_POLL_MS 5000u      /* the slow safety poll behind live hints; the environment may set another */
 #define CURSOR_BYTES_MAX 256u
 #define ADAPTER_DESCRIPTOR 3
 

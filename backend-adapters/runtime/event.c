@@ -38,7 +38,8 @@ static int check_link(const struct event *event, uint64_t global, struct hash *c
 		                 event->entry.at.global, global);
 	hash_chain(&expected, chain, event->entry.at, &event->entry.content);
 	if (!hash_equal(&expected, &event->chain_hash))
-		return error_set(error, ERROR_INVALID, "the chain hash of e%" PRIu64 " did not follow from its parent's", global);
+		return error_set(error, ERROR_INVALID, "the chain hash of e%" PRIu64 " did not follow from its parent's",
+		                 global);
 	*chain = expected;
 	return 0;
 }

@@ -112,7 +112,8 @@ int answer_page(struct runtime *runtime, uint64_t number, const struct adapter_p
 	return r;
 }
 
-int answer_push(struct runtime *runtime, uint64_t number, const struct adapter_push_answer *answer, struct error *error) {
+int answer_push(struct runtime *runtime, uint64_t number, const struct adapter_push_answer *answer,
+                struct error *error) {
 	Leaderd__FromAdapter message = LEADERD__FROM_ADAPTER__INIT;
 	Leaderd__PushAnswer body = LEADERD__PUSH_ANSWER__INIT;
 	Leaderd__BackendPoint head;

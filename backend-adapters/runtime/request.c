@@ -31,7 +31,8 @@ static int compare_lineage(const struct adapter_open *open, const struct adapter
 		return 0;
 	hex_print(expected, open->lineage, BACKEND_LINEAGE_BYTES);
 	hex_print(found, opened->lineage, BACKEND_LINEAGE_BYTES);
-	return error_set(error, ERROR_CONFLICT, "the log had lineage %s, expected %s: it is another store's", found, expected);
+	return error_set(error, ERROR_CONFLICT, "the log had lineage %s, expected %s: it is another store's", found,
+	                 expected);
 }
 
 static int answer_open(struct runtime *runtime, const Leaderd__Open *request, struct error *error) {

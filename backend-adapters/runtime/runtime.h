@@ -52,7 +52,8 @@ void point_set(Leaderd__BackendPoint *ret, const struct backend_point *point);
 int events_get(struct event ***ret, Leaderd__Event *const *messages, size_t n, struct error *error);
 struct event **events_free(struct event **events, size_t n);
 int answer_page(struct runtime *runtime, uint64_t number, const struct adapter_page *page, struct error *error);
-int answer_push(struct runtime *runtime, uint64_t number, const struct adapter_push_answer *answer, struct error *error);
+int answer_push(struct runtime *runtime, uint64_t number, const struct adapter_push_answer *answer,
+                struct error *error);
 int answer_opened(struct runtime *runtime, uint64_t number, struct error *error);
 /* Closes as well, where the cause says that the connection is gone. */
 int answer_problem(struct runtime *runtime, uint64_t number, const struct error *cause, const uint8_t *lineage,

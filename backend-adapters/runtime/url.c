@@ -40,22 +40,34 @@ char *adapter_url_path(const char *url, const char *scheme) {
 	return decode(url + n + 1, strcspn(url + n + 1, "?#"));
 }
 
-char *adapter_url_parameter(const char *url, const char *name) {
+/* Undecoded; NULL if absent. */
+static const char *find_parameter(const char *url, const char *name, size_t *ret_n) {
 	const char *at = url + strcspn(url, "?#");
 	size_t n_name = strlen(name);
 
 	while (*at == '?' || *at == '&') {
 		size_t n = strcspn(at + 1, "&#");
 
-		if (n > n_name && strncmp(at + 1, name, n_name) == 0 && at[1 + n_name] == '=')
-			return decode(at + 2 + n_name, n - n_name - 1);
+		if (n > n_name && strncmp(at + 1, name, n_name) == 0 && at[1 + n_name] == '=') {
+			*ret_n = n - n_name - 1;
+			return at + 2 + n_name;
+		}
 		at += 1 + n;
 	}
 	return NULL;
 }
 
-char *adapter_log_name(const struct adapter_open *open) {
-	char *name = adapter_url_parameter(open->url, "store");
+char *adapter_url_parameter(const char *url, const char *name) {
+	size_t n;
+	const char *value = find_parameter(url, name, &n);
 
-	return name != NULL ? name : strdup(open->store);
+	return value == NULL ? NULL : decode(value, n);
+}
+
+/* Lack of memory must not lead to the log of another name. */
+char *adapter_log_name(const struct adapter_open *open) {
+	size_t n;
+	const char *value = find_parameter(open->url, "store", &n);
+
+	return value == NULL ? strdup(open->store) : decode(value, n);
 }

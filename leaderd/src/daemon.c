@@ -17,6 +17,7 @@
 #include "leaderd/src/peer.h"
 #include "leaderd/src/status.h"
 #include "leaderd/src/stores.h"
+#include "leaderd/src/upstream_wait.h"
 
 /* ---- the pump -------------------------------------------------------------------- */
 
@@ -87,6 +88,7 @@ void daemon_reap_soon(struct daemon *daemon) {
 static void remove_peer(struct daemon *daemon, struct peer *peer) {
 	LIST_REMOVE(peer, link);
 	daemon->n_peers--;
+	upstream_wait_forget(daemon, peer);
 	peer_destroy(peer);
 }
 
@@ -209,6 +211,7 @@ int daemon_create(struct daemon **ret, const struct daemon_options *options, str
 		daemon_destroy(daemon);
 		return r;
 	}
+	stores_open_synced(daemon);
 	*ret = daemon;
 	return 0;
 }

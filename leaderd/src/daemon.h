@@ -54,7 +54,8 @@ struct daemon_options {
 	const char *data_dir;    /* exists, belongs to us alone; copied */
 };
 
-/* Makes <data dir>/stores if absent. Stores are opened when they are first asked for. */
+/* Makes <data dir>/stores if absent. Stores with a backend are opened at once, the
+ * others when they are first asked for. */
 int daemon_create(struct daemon **ret, const struct daemon_options *options, struct error *error);
 
 /* A new connection; `fd` is taken in any case. Refused with a log line: a peer of

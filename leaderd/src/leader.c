@@ -9,6 +9,8 @@
 #include "base/must.h"
 #include "leaderd/src/chores.h"
 #include "leaderd/src/peer.h"
+#include "leaderd/src/perform_upstream.h"
+#include "leaderd/src/upstream.h"
 
 void leader_set_timer(struct event *timer, uint64_t ms) {
 	const struct timeval delay = { .tv_sec = (time_t)(ms / 1000), .tv_usec = (suseconds_t)(ms % 1000 * 1000) };
@@ -73,6 +75,11 @@ static void heads_changed(struct leader *leader) {
 	daemon_status_changed(leader->daemon);
 }
 
+void leader_refresh(struct leader *leader) {
+	refresh_told(leader);
+	heads_changed(leader);
+}
+
 /* ---- trouble ------------------------------------------------------------------------ */
 
 bool leader_trouble_passes(const struct error *trouble) {
@@ -85,6 +92,15 @@ bool leader_trouble_passes(const struct error *trouble) {
 	default:
 		return false;
 	}
+}
+
+bool leader_is_ready(struct leader *leader, struct error *why) {
+	if (leader->trouble.code != 0)
+		error_set(why, leader->trouble.code, "%s", leader->trouble.text);
+	else if (leader->machine.state != LEADER_IDLE)
+		error_set(why, ERROR_BUSY, "the leader of store %s is %s", leader->name,
+		          leader_state_name(leader->machine.state));
+	return leader->trouble.code == 0 && leader->machine.state == LEADER_IDLE;
 }
 
 void leader_set_trouble(struct leader *leader, const struct error *why) {
@@ -136,6 +152,7 @@ void leader_told(struct leader *leader, bool rebased, struct position to) {
 		heads_changed(leader);
 	leader_clear_trouble(leader);
 	leader_wake(leader);
+	upstream_log_moved(leader->upstream);
 	daemon_status_changed(leader->daemon);
 }
 
@@ -151,6 +168,14 @@ static void start_machine(struct leader *leader) {
 
 	leader_machine_finish(&leader->machine);
 	leader_machine_init(&leader->machine, &start);
+}
+
+void leader_forget_staged(struct leader *leader) {
+	leader_flush(leader);
+	if (leader->machine.state != LEADER_IDLE || !leader->machine.staged.active)
+		return;
+	start_machine(leader);
+	perform_drop_staged(leader);
 }
 
 static void resync_sessions(struct leader *leader, const char *reason) {
@@ -217,6 +242,8 @@ int leader_rebuild(struct leader *leader, bool accept_loss, struct error *error)
 		session->needs_image = true;
 	resync_sessions(leader, "the state was made anew");
 	try_again(leader);
+	if (was_held)
+		upstream_configure(leader->upstream);
 	daemon_status_changed(leader->daemon);
 	return 0;
 }
@@ -247,6 +274,16 @@ static int allocate(struct leader *leader, const struct leader_options *options,
 	return leader->folder && leader->flush && leader->retry && leader->chores ? 0 : error_no_memory(error);
 }
 
+/* What an earlier life had staged is pulled afresh. */
+static int drop_old_staged(struct leader *leader, struct error *error) {
+	uint64_t n = 0;
+	int r = leader->store->hold.code == 0 ? eventlog_staged_count(leader->store->log, &n, error) : 0;
+
+	if (r == 0 && n > 0)
+		perform_drop_staged(leader);
+	return r;
+}
+
 int leader_open(struct leader **ret, const struct leader_options *options, struct error *error) {
 	const struct store_options store = { .folder = options->folder };
 	struct leader *leader = calloc(1, sizeof(*leader));
@@ -267,6 +304,14 @@ int leader_open(struct leader **ret, const struct leader_options *options, struc
 	leader->trouble = leader->store->hold;
 	if (leader->trouble.code != 0)
 		log_error("store=%s on hold: %s", leader->name, leader->trouble.text);
+	r = drop_old_staged(leader, error);
+	if (r == 0)
+		r = upstream_create(&leader->upstream, leader, error);
+	if (r < 0) {
+		leader_close(leader);
+		return r;
+	}
+	upstream_open(leader->upstream);
 	*ret = leader;
 	return 0;
 }
@@ -282,6 +327,7 @@ void leader_retire(struct leader *leader, const struct error *why) {
 	LIST_FOREACH(session, &leader->sessions, link)
 		peer_fail(session->peer, why);
 	leader->retired = true;
+	upstream_retire(leader->upstream, why);
 	leader->restless = leader->resumes = false;
 	leader->store = store_close(leader->store);
 	daemon_reap_soon(leader->daemon);
@@ -302,6 +348,7 @@ struct leader *leader_close(struct leader *leader) {
 		STAILQ_REMOVE_HEAD(&leader->group.units, link);
 		unit_destroy(unit);
 	}
+	leader->upstream = upstream_destroy(leader->upstream);
 	free_event(leader->flush);
 	free_event(leader->retry);
 	free_event(leader->chores);

@@ -64,6 +64,8 @@ struct group {
 	size_t n_events, args_bytes;
 };
 
+struct upstream;
+
 struct leader {
 	LIST_ENTRY(leader) link;
 	struct daemon *daemon;
@@ -81,6 +83,7 @@ struct leader {
 	struct follow_list follows;
 	struct group group;
 	struct step step;                /* of perform.h */
+	struct upstream *upstream;       /* owned; with a backend or without */
 	struct error trouble;            /* code 0: none */
 	bool abandoned;                  /* the newest try of the group failed */
 	struct image_cache image;
@@ -130,6 +133,13 @@ void leader_retire(struct leader *leader, const struct error *why);
 int leader_install_schema(struct leader *leader, const char *text, struct error *error);
 /* Makes the state anew and gives every session a fresh image. */
 int leader_rebuild(struct leader *leader, bool accept_loss, struct error *error);
+
+/* Can the log be changed by others than pushes: no group is open, nothing is wrong? Says what is. */
+bool leader_is_ready(struct leader *leader, struct error *why);
+/* The status of the log was changed beside the machine: told from now on. */
+void leader_refresh(struct leader *leader);
+/* Pulled pages that wait for their successors are dropped, as is what the machine knows of them. */
+void leader_forget_staged(struct leader *leader);
 
 /* What feeds and welcomes say of the log. Borrows from `leader` until it changes. */
 void leader_heads(struct leader *leader, Leaderd__Heads *ret);

@@ -13,6 +13,7 @@
 #include "leaderd/src/leader.h"
 #include "leaderd/src/peer.h"
 #include "leaderd/src/perform_upstream.h"
+#include "leaderd/src/upstream.h"
 
 void step_finish(struct step *step) {
 	step_drop_displaced(step);
@@ -67,6 +68,10 @@ static enum leader_outcome admit(struct leader *leader, const struct leader_effe
 		error_set(&step->reason, ERROR_REFUSED, "%s", step->upstream->refusal_reason);
 		return LEADER_REFUSED;
 	}
+	/* What the backend could never take is told at once, not when a push fails. */
+	if (!effect->replay &&
+	    upstream_check_unit(leader->upstream, unit_of(leader, effect), effect->n_unit, &step->reason) < 0)
+		return LEADER_REFUSED;
 	int r = apply(leader, unit_of(leader, effect), effect->n_unit, &why);
 	if (r == STATE_REFUSED) {
 		step->reason = why;

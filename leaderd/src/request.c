@@ -13,6 +13,7 @@
 #include "leaderd/src/peer.h"
 #include "leaderd/src/status.h"
 #include "leaderd/src/stores.h"
+#include "leaderd/src/upstream.h"
 
 int request_answer(struct peer *peer, Leaderd__Response *response, struct error *error) {
 	Leaderd__ToSession message = LEADERD__TO_SESSION__INIT;
@@ -43,12 +44,16 @@ static int answer_outcome(struct peer *peer, const Leaderd__Request *request, in
 
 static int store_create(struct peer *peer, const Leaderd__Request *request, struct error *why) {
 	struct leader *leader;
+	bool has_backend = request->backend[0] != '\0';
+	int r = 0;
 
 	if (request->text[0] == '\0')
 		return error_set(why, ERROR_INVALID, "a store is made with a schema, none was given");
-	if (request->backend[0] != '\0')
-		return error_set(why, ERROR_NO_BACKEND, "this leader has no adapter for the backend %s", request->backend);
-	return stores_create(&leader, peer->daemon, request->store, request->text, why);
+	if (has_backend)
+		r = upstream_check_backend(request->backend, why);
+	if (r == 0)
+		r = stores_create(&leader, peer->daemon, request->store, request->text, why);
+	return r == 0 && has_backend ? upstream_set_backend(leader->upstream, request->backend, why) : r;
 }
 
 /* Does the store hold events that would be gone with it? */
@@ -166,6 +171,14 @@ static int take_for_store(struct peer *peer, struct leader *leader, const Leader
 		return request_refused_list(peer, leader, request, error);
 	case LEADERD__OPERATION__LOOKUP:
 		return request_lookup(peer, leader, request, error);
+	case LEADERD__OPERATION__BACKEND_SET:
+		return request_backend_set(peer, leader, request, error);
+	case LEADERD__OPERATION__OFFLINE:
+		return request_offline(peer, leader, request, error);
+	case LEADERD__OPERATION__ONLINE:
+		return request_online(peer, leader, request, error);
+	case LEADERD__OPERATION__SYNC:
+		return request_sync(peer, leader, request, error);
 	case LEADERD__OPERATION__SCHEMA_INSTALL:
 		r = leader_install_schema(leader, request->text, &why);
 		return answer_outcome(peer, request, r, &why, error);

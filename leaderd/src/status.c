@@ -10,6 +10,32 @@
 #include "leaderd/src/peer.h"
 #include "leaderd/src/request.h"
 #include "leaderd/src/stores.h"
+#include "leaderd/src/upstream.h"
+
+static void fill_backend(Leaderd__StoreStatus *status, struct upstream *upstream) {
+	const struct backend *backend = &upstream->backend;
+	const struct eventlog_status *told = &upstream->leader->told;
+	static const uint8_t none[sizeof(told->lineage)];
+
+	if (memcmp(told->lineage, none, sizeof(none)) != 0) {
+		status->lineage.data = (uint8_t *)told->lineage;
+		status->lineage.len = sizeof(told->lineage);
+	}
+	status->epoch = told->epoch;
+	status->backend_code = upstream->trouble.code;
+	status->backend_error = upstream->trouble.text;
+	if (!backend->url)
+		return;
+	status->backend = backend->url;
+	status->backend_state = (char *)upstream_state(upstream);
+	status->offline = backend->offline;
+	status->push_only = backend->push_only;
+	status->backend_retry_ms = upstream_retry_ms(upstream);
+	if (backend->repaired && upstream->trouble.code == 0) {
+		status->backend_code = ERROR_HOLD;
+		status->backend_error = backend->repaired;
+	}
+}
 
 int status_fill(struct store_status *ret, struct leader *leader, struct error *error) {
 	const struct eventlog_status *told = &leader->told;
@@ -36,6 +62,7 @@ int status_fill(struct store_status *ret, struct leader *leader, struct error *e
 	status->sessions = (uint32_t)leader->n_sessions;
 	status->state = (char *)leader_state_name(leader->machine.state);
 	status->group_commits = leader->group_commits;
+	fill_backend(status, leader->upstream);
 	return 0;
 }
 

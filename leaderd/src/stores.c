@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "leaderd/src/backend.h"
 #include "leaderd/src/daemon.h"
 #include "leaderd/src/leader.h"
 #include "model/event.h"
@@ -134,6 +135,31 @@ int stores_get(struct leader **ret, struct daemon *daemon, const char *name, str
 		return open_store(ret, daemon, name, error);
 	*ret = leader;
 	return 0;
+}
+
+static bool has_backend(struct daemon *daemon, const char *name) {
+	char *path;
+	bool found;
+
+	if (asprintf(&path, "%s/%s/%s", daemon->stores_dir, name, BACKEND_FILE) < 0)
+		return false;
+	found = access(path, F_OK) == 0;
+	free(path);
+	return found;
+}
+
+void stores_open_synced(struct daemon *daemon) {
+	struct store_name *names = NULL;
+	struct error error = { 0 };
+	struct leader *leader;
+	size_t n = 0;
+
+	if (stores_list(daemon, &names, &n, &error) < 0)
+		log_error("store=- the stores cannot be listed: %s", error.text);
+	for (size_t i = 0; i < n; i++)
+		if (has_backend(daemon, names[i].text) && stores_get(&leader, daemon, names[i].text, &error) < 0)
+			log_error("store=%s cannot be opened: %s", names[i].text, error.text);
+	free(names);
 }
 
 static int check_bound(struct daemon *daemon, struct error *error) {

@@ -28,6 +28,8 @@ int stores_prepare(struct daemon *daemon, struct error *error);
 struct leader *stores_find(struct daemon *daemon, const char *name);
 /* Opens it if need be. ERROR_NOT_FOUND. */
 int stores_get(struct leader **ret, struct daemon *daemon, const char *name, struct error *error);
+/* Opens those that have a backend: they follow it whether anyone asks or not. */
+void stores_open_synced(struct daemon *daemon);
 /* ERROR_CONFLICT: it exists; SCHEMA; FULL: STORES_MAX. */
 int stores_create(struct leader **ret, struct daemon *daemon, const char *name, const char *schema,
                   struct error *error);

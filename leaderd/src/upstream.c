@@ -60,7 +60,7 @@ int upstream_pull_point(struct upstream_point *ret, struct upstream *upstream, s
 	return 0;
 }
 
-static int send(struct upstream *upstream, Leaderd__ToAdapter *message, enum upstream_asked asked,
+static int send_request(struct upstream *upstream, Leaderd__ToAdapter *message, enum upstream_asked asked,
                 struct error *error) {
 	int r = adapter_link_send(&upstream->link, message, error);
 
@@ -115,7 +115,7 @@ int upstream_send_open(struct upstream *upstream, bool any_lineage, struct error
 	set_lineage(&open, &status, any_lineage, new_lineage);
 	message.body_case = LEADERD__TO_ADAPTER__BODY_OPEN;
 	message.open = &open;
-	return send(upstream, &message, ASKED_OPEN, error);
+	return send_request(upstream, &message, ASKED_OPEN, error);
 }
 
 int upstream_send_pull(struct upstream *upstream, const struct upstream_point *after, bool live,
@@ -132,7 +132,7 @@ int upstream_send_pull(struct upstream *upstream, const struct upstream_point *a
 	pull.bytes_max = UNIT_BYTES_MAX;
 	message.body_case = LEADERD__TO_ADAPTER__BODY_PULL;
 	message.pull = &pull;
-	return send(upstream, &message, ASKED_PULL, error);
+	return send_request(upstream, &message, ASKED_PULL, error);
 }
 
 int upstream_send_batch(struct upstream *upstream, const struct upstream_limits *limits,
@@ -150,7 +150,7 @@ int upstream_send_batch(struct upstream *upstream, const struct upstream_limits 
 	push.number = ++upstream->number;
 	message.body_case = LEADERD__TO_ADAPTER__BODY_PUSH;
 	message.push = &push;
-	r = send(upstream, &message, ASKED_PUSH, error);
+	r = send_request(upstream, &message, ASKED_PUSH, error);
 	if (r == 0)
 		upstream->pushed_until = batch.events[batch.n - 1]->entry.at.global;
 	upstream_batch_finish(&batch);

@@ -75,6 +75,8 @@ struct upstream {
 int upstream_create(struct upstream **ret, struct leader *leader, struct error *error);
 struct upstream *upstream_destroy(struct upstream *upstream); /* accepts NULL; returns NULL */
 
+/* The store was opened: does what its `backend` file says. What is wrong there is told in the status. */
+void upstream_open(struct upstream *upstream);
 /* What is wanted may have changed: the user said so, or the store can be used again. */
 void upstream_configure(struct upstream *upstream);
 /* The leader's log moved. Does nothing at once: steps of the two machines never nest. */
@@ -94,7 +96,7 @@ int upstream_set_backend(struct upstream *upstream, const char *url, struct erro
 int upstream_check_backend(const char *url, struct error *error);
 int upstream_set_offline(struct upstream *upstream, bool push_only, struct error *error);
 int upstream_set_online(struct upstream *upstream, struct error *error);
-/* On hold until `online`, with this to say. */
+/* On hold until `online`, with this to say. NULL: on hold no more. */
 int upstream_set_repaired(struct upstream *upstream, const char *what, struct error *error);
 /* In a log transaction of its own. */
 int upstream_keep_lineage(struct upstream *upstream, const struct upstream_opened *opened, struct error *error);

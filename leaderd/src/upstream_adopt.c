@@ -67,7 +67,7 @@ static int finish(struct upstream *upstream, struct error *error) {
 	if (r == 0)
 		r = leader_rebuild(upstream->leader, false, error);
 	if (r == 0)
-		r = upstream_set_online(upstream, error);
+		r = upstream_set_repaired(upstream, NULL, error);
 	return r;
 }
 

@@ -118,10 +118,8 @@ enum upstream_merged upstream_refuse(struct upstream *upstream, const Leaderd__P
 	int r;
 
 	leader_flush(leader);
-	if (leader->trouble.code != 0 || leader->machine.state != LEADER_IDLE) {
-		*why = leader->trouble;
+	if (!leader_is_ready(leader, why))
 		return MERGED_FAILED;
-	}
 	ids = calloc(n, sizeof(*ids));
 	if (!ids) {
 		error_no_memory(why);

@@ -19,6 +19,7 @@ static void finish(struct upstream *upstream, const struct error *outcome) {
 	upstream->asked = ASKED_NOTHING;
 	event_del(errand->deadline);
 	errand->kind = ERRAND_NONE;
+	leader_forget_staged(upstream->leader);
 	upstream_configure(upstream);
 	upstream_wait_finish(upstream, WAIT_ERRAND, outcome);
 	daemon_status_changed(upstream->leader->daemon);
@@ -63,6 +64,7 @@ int errand_start(struct upstream *upstream, enum errand_kind kind, struct error 
 		return error_no_memory(error);
 	upstream->errand = (struct errand){ .kind = kind, .deadline = deadline };
 	upstream_configure(upstream); /* off */
+	leader_forget_staged(upstream->leader);
 	r = upstream_send_open(upstream, kind == ERRAND_ADOPT, error);
 	if (r == 0) {
 		errand_await_answer(upstream);

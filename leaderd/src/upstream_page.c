@@ -235,10 +235,8 @@ enum upstream_merged upstream_page_merge(struct leader *leader, const struct ups
 
 	leader_flush(leader);
 	/* What waits for the environment to recover goes first. */
-	if (leader->trouble.code != 0 || leader->machine.state != LEADER_IDLE) {
-		*why = leader->trouble;
+	if (!leader_is_ready(leader, why))
 		return MERGED_FAILED;
-	}
 	leader->step.upstream = &upstream;
 	r = perform(leader, &input, why);
 	leader->step.upstream = NULL;

@@ -17,12 +17,7 @@ static int check_may_write(struct leader *leader, struct error *error) {
 	leader_flush(leader);
 	if (leader->store->hold.code != 0)
 		return error_set(error, leader->store->hold.code, "%s", leader->store->hold.text);
-	if (leader->trouble.code != 0)
-		return error_set(error, leader->trouble.code, "%s", leader->trouble.text);
-	if (leader->machine.state != LEADER_IDLE)
-		return error_set(error, ERROR_BUSY, "the leader of store %s is %s", leader->name,
-		                 leader_state_name(leader->machine.state));
-	return 0;
+	return leader_is_ready(leader, error) ? 0 : error->code;
 }
 
 /* ---- in the log ----------------------------------------------------------------------- */
@@ -115,6 +110,27 @@ static int need_backend(const struct upstream *upstream, struct error *error) {
 	return 0;
 }
 
+/* A crash between the two writes, or a file that was taken away. */
+static int agree(struct upstream *upstream, struct error *error) {
+	struct leader *leader = upstream->leader;
+	bool has_backend = upstream->backend.url != NULL;
+
+	if (leader->store->hold.code != 0 || leader->told.has_backend == has_backend)
+		return 0;
+	return write_log(leader, has_backend, true, error);
+}
+
+void upstream_open(struct upstream *upstream) {
+	struct error why;
+	int r = backend_load(&upstream->backend, upstream->leader->folder, &why);
+
+	if (r == 0)
+		r = agree(upstream, &why);
+	if (r < 0)
+		upstream_set_trouble(upstream, &why);
+	upstream_configure(upstream);
+}
+
 /* ---- what the user may want ----------------------------------------------------------------- */
 
 int upstream_check_backend(const char *url, struct error *error) {
@@ -137,6 +153,7 @@ static void switch_off(struct upstream *upstream) {
 	upstream_give(upstream, &(struct upstream_input){ .kind = UPSTREAM_CONFIGURE });
 	upstream->limits = (struct upstream_limits){ 0 };
 	upstream->trouble = none;
+	leader_forget_staged(upstream->leader);
 }
 
 int upstream_set_backend(struct upstream *upstream, const char *url, struct error *error) {

@@ -56,8 +56,8 @@ extern const struct story stories_of_the_log[], stories_of_limits[], stories_of_
 
 _Noreturn void trial_fail(struct trial *trial, const char *file, int line, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
-#define fail(trial, ...) trial_fail(trial, __FILE__, __LINE__, __VA_ARGS__)
-#define expect(trial, condition, ...) ((condition) ? (void)0 : fail(trial, __VA_ARGS__))
+#define fail_story(trial, ...) trial_fail(trial, __FILE__, __LINE__, __VA_ARGS__)
+#define expect(trial, condition, ...) ((condition) ? (void)0 : fail_story(trial, __VA_ARGS__))
 void trial_new_store(struct trial *trial);
 void trial_command(struct trial *trial, const char *command, const char *what); /* a hook: it must succeed */
 uint64_t trial_random(struct trial *trial);

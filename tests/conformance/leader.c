@@ -17,7 +17,7 @@ struct answer client_push(struct client *client, const struct batch *batch) {
 			return answer;
 		poll(NULL, 0, 1 + i % 50); /* the adapter's own wish */
 	}
-	fail(client->trial, "the adapter said \"later\" %d times: %s", LATER_MAX, answer.reason);
+	fail_story(client->trial, "the adapter said \"later\" %d times: %s", LATER_MAX, answer.reason);
 }
 
 /* So many events from `from` on make the next batch: whole units within the limits. */
@@ -55,10 +55,10 @@ struct backend_point client_push_all(struct client *client, const struct history
 			client_push(client, &(struct batch){ .parent = &head, .events = history->events + from, .n = n });
 		struct backend_point expected = history_point(history, from + n);
 
-		expect(client->trial, answer.result == PUSH_ACCEPTED, "e%zu to e%zu were not accepted: result %d %s%s", from + 1,
-		       from + n, answer.result, answer.reason, answer.problem.text);
-		expect(client->trial, points_equal(&answer.head, &expected), "the accepted head was e%" PRIu64
-		       " or another hash, expected e%zu", answer.head.global, from + n);
+		expect(client->trial, answer.result == PUSH_ACCEPTED, "e%zu to e%zu were not accepted: result %d %s%s",
+		       from + 1, from + n, answer.result, answer.reason, answer.problem.text);
+		expect(client->trial, points_equal(&answer.head, &expected),
+		       "the accepted head was e%" PRIu64 " or another hash, expected e%zu", answer.head.global, from + n);
 		head = answer.head;
 		from += n;
 	}
@@ -81,8 +81,10 @@ void page_expect(struct trial *trial, const struct page *page, const struct hist
 		expect(trial, events_equal(page->events[i], history->events[from + i]), "e%zu came back as another event",
 		       from + i + 1);
 	struct backend_point end = history_point(history, from + page->n);
-	expect(trial, points_equal(&page->end, &end), "the page said that it ends at e%" PRIu64 " or with another hash, "
-	       "expected e%zu", page->end.global, from + page->n);
+	expect(trial, points_equal(&page->end, &end),
+	       "the page said that it ends at e%" PRIu64 " or with another hash, "
+	       "expected e%zu",
+	       page->end.global, from + page->n);
 }
 
 struct backend_point client_expect_log(struct client *client, const struct history *history,
@@ -98,6 +100,7 @@ struct backend_point client_expect_log(struct client *client, const struct histo
 		at = page.end;
 		page_finish(&page);
 	}
-	expect(client->trial, at.global == history->n, "the log ended at e%" PRIu64 ", expected e%zu", at.global, history->n);
+	expect(client->trial, at.global == history->n, "the log ended at e%" PRIu64 ", expected e%zu", at.global,
+	       history->n);
 	return at;
 }

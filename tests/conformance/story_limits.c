@@ -88,7 +88,8 @@ static void an_event_over_the_limit_is_refused_by_its_id(struct trial *trial) {
 	if (client->opened.event_bytes_max < EVENT_ARGS_BYTES_MAX) {
 		history_add_unit(trial, &history, 1, 100);
 		history_add_unit(trial, &history, 1, client->opened.event_bytes_max + 1);
-		struct answer answer = client_push(client, &(struct batch){ .parent = &root, .events = history.events, .n = 2 });
+		struct answer answer =
+			client_push(client, &(struct batch){ .parent = &root, .events = history.events, .n = 2 });
 
 		expect(trial, answer.result == PUSH_REFUSED && answer.permanent, "an event over the limit got result %d",
 		       answer.result);
@@ -96,8 +97,10 @@ static void an_event_over_the_limit_is_refused_by_its_id(struct trial *trial) {
 		       "an event over the limit was not named");
 		history_cut(&history, 0);
 	}
-	history_add_unit(trial, &history, 1, client->opened.event_bytes_max < EVENT_ARGS_BYTES_MAX + 1000
-	                                             ? (size_t)client->opened.event_bytes_max - 1000 : EVENT_ARGS_BYTES_MAX);
+	history_add_unit(trial, &history, 1,
+	                 client->opened.event_bytes_max < EVENT_ARGS_BYTES_MAX + 1000
+	                     ? (size_t)client->opened.event_bytes_max - 1000
+	                     : EVENT_ARGS_BYTES_MAX);
 	client_push_all(client, &history, 0, &root);
 	client_expect_log(client, &history, &root);
 	history_finish(&history);

@@ -133,7 +133,6 @@ static void an_answer_lost_after_the_commit_is_found_by_pulling(struct trial *tr
 static void an_adapter_killed_at_any_moment_leaves_whole_batches(struct trial *trial) {
 	struct client *client = client_start(trial, 0);
 	struct history history = { 0 };
-	size_t n_lost = 0;
 
 	client_open(client);
 	for (size_t round = 0; round < 30; round++) {
@@ -151,7 +150,6 @@ static void an_adapter_killed_at_any_moment_leaves_whole_batches(struct trial *t
 		/* Whatever the dead one had under way may still arrive: a push of the same settles it. */
 		struct answer answer =
 			client_push(client, &(struct batch){ .parent = &parent, .events = history.events + from, .n = 8 });
-		n_lost += answer.result == PUSH_ACCEPTED;
 		expect(trial, answer.result == PUSH_ACCEPTED || answer.result == PUSH_BEHIND, "the retry got result %d %s%s",
 		       answer.result, answer.reason, answer.problem.text);
 		client_expect_log(client, &history, &parent);

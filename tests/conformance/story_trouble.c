@@ -48,11 +48,11 @@ static void nonsense_ends_the_adapter_without_a_crash(struct trial *trial) {
 		const char *bytes;
 		size_t n;
 	} nonsense[] = {
-		{ "\0\0\0\0", 4 },                     /* a frame of no bytes */
-		{ "\xff\xff\xff\x7f", 4 },             /* one of 2 GiB */
-		{ "\x03\0\0\0xyz", 7 },                /* no message */
-		{ "\x02\0\0\0\x22\x00", 6 },           /* a ping without a number */
-		{ "\x10\0\0\0\x12\x0e\x08\x01", 8 },   /* the beginning of one, and silence */
+		{ "\0\0\0\0", 4 },                   /* a frame of no bytes */
+		{ "\xff\xff\xff\x7f", 4 },           /* one of 2 GiB */
+		{ "\x03\0\0\0xyz", 7 },              /* no message */
+		{ "\x02\0\0\0\x22\x00", 6 },         /* a ping without a number */
+		{ "\x10\0\0\0\x12\x0e\x08\x01", 8 }, /* the beginning of one, and silence */
 	};
 
 	for (size_t i = 0; i < sizeof(nonsense) / sizeof(nonsense[0]); i++) {
@@ -90,7 +90,8 @@ static void wrong_credentials_are_a_permanent_problem(struct trial *trial) {
 }
 
 static void expect_passing(struct trial *trial, const struct problem *problem, const char *what) {
-	expect(trial, !problem->permanent, "%s while the backend was away was a permanent problem: %s", what, problem->text);
+	expect(trial, !problem->permanent, "%s while the backend was away was a permanent problem: %s", what,
+	       problem->text);
 	expect(trial, problem->text[0] != '\0', "a problem had no text");
 }
 

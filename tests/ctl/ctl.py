@@ -32,8 +32,7 @@ def main():
 def environment(**more):
     """Nothing of the caller's own leader."""
     env = {name: value for name, value in os.environ.items() if not name.startswith(("LEADERD_", "XDG_", "LISTEN_"))}
-    env.update(LC_ALL="C.UTF-8", LEADERD_PROGRAM=LEADERD, **more)
-    return env
+    return {**env, "LC_ALL": "C.UTF-8", "LEADERD_PROGRAM": LEADERD, **more}
 
 
 class Leader:
@@ -121,7 +120,7 @@ class CtlTest(unittest.TestCase):
         return lines[0]
 
     def lines(self, *words, input=None):
-        return [json.loads(line) for line in self.ctl("--json", *words, input=input).splitlines()]
+        return [json.loads(line) for line in self.ctl("--json", *words, input=input).split("\n") if line]
 
     def fails(self, status, text, *words, input=None, env=None):
         """It ends with `status` and one line on standard error that holds `text`; returns what it printed."""
@@ -133,7 +132,9 @@ class CtlTest(unittest.TestCase):
         return done.stdout.decode()
 
     def popen(self, *words, **more):
-        process = subprocess.Popen(self.words(*words), env=environment(LEADERD_SOCKET=str(self.leader.socket)), **more)
+        """Unbuffered, so that select tells of every line (read_lines)."""
+        process = subprocess.Popen(self.words(*words), env=environment(LEADERD_SOCKET=str(self.leader.socket)), bufsize=0,
+                                   **more)
         self.addCleanup(self.end, process)
         return process
 

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "allocation.h"
+#include "proto/backend_wire.h"
 #include "samples.h"
 
 static int unpack(const struct bytes *payload, size_t *ret_used, struct error *error) {
@@ -187,6 +188,8 @@ static unsigned depth_of(const ProtobufCMessageDescriptor *descriptor, unsigned 
 static void no_message_contains_itself(void **state) {
 	assert_int_equal(depth_of(&leaderd__to_leader__descriptor, 0), 2);
 	assert_int_equal(depth_of(&leaderd__to_session__descriptor, 0), 3);
+	assert_int_equal(depth_of(&leaderd__to_adapter__descriptor, 0), 2);
+	assert_int_equal(depth_of(&leaderd__from_adapter__descriptor, 0), 2);
 }
 
 static struct bytes repeated(const char *text, size_t bytes_max) {

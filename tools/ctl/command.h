@@ -57,6 +57,7 @@ bool call_has(const struct call *call, enum option_id option);
 extern const struct command command_store_create;
 extern const struct command command_store_list;
 extern const struct command command_store_show;
+extern const struct command command_store_backend;
 extern const struct command command_store_remove;
 extern const struct command command_schema_check;
 extern const struct command command_schema_show;
@@ -67,12 +68,16 @@ extern const struct command command_events;
 extern const struct command command_heads;
 extern const struct command command_status;
 extern const struct command command_sessions;
+extern const struct command command_offline;
+extern const struct command command_online;
+extern const struct command command_sync;
 extern const struct command command_refused_list;
 extern const struct command command_refused_retry;
 extern const struct command command_refused_drop;
 extern const struct command command_verify;
 extern const struct command command_rebuild;
 extern const struct command command_dump;
+extern const struct command command_export;
 extern const struct command command_run;
 
 #endif

@@ -1,6 +1,5 @@
 /* leaderctl commit: one event, or with --jsonl many (commit_file.c). */
 
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -48,20 +47,17 @@ static int hand_over(const struct call *call, struct lds_session *session) {
 	uint64_t until_us = call->timeout_ms < 0 ? UINT64_MAX : clock_us() + (uint64_t)call->timeout_ms * 1000;
 
 	for (;;) {
-		struct pollfd fd = { .fd = lds_get_fd(session), .events = (short)lds_get_events(session) };
 		struct lds_status status = { .size = sizeof(status) };
-		uint64_t deadline_us = lds_get_deadline(session);
-		int r = lds_get_status(session, &status);
+		int turn = lds_process(session), r = lds_get_status(session, &status);
 
-		if (r < 0 || status.queued_bytes == 0)
-			return r;
+		if (turn < 0 || r < 0)
+			return turn < 0 ? turn : r;
+		if (status.queued_bytes == 0)
+			return 0;
 		if (clock_us() >= until_us)
 			return LDS_TIMEOUT;
-		r = lds_process(session);
-		if (r < 0)
-			return r;
-		if (r == 0)
-			poll(&fd, 1, clock_ms_until(deadline_us < until_us ? deadline_us : until_us));
+		if (turn == 0)
+			wait_for_turn(session, until_us);
 	}
 }
 

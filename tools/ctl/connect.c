@@ -53,6 +53,13 @@ int ask_status(const struct call *call, const char *store, struct lda_stores **r
 	return r;
 }
 
+void wait_for_turn(struct lds_session *session, uint64_t until_us) {
+	struct pollfd fd = { .fd = lds_get_fd(session), .events = (short)lds_get_events(session) };
+	uint64_t deadline_us = lds_get_deadline(session);
+
+	poll(&fd, 1, clock_ms_until(deadline_us < until_us ? deadline_us : until_us));
+}
+
 static int compare(struct lds_position a, struct lds_position b) {
 	if (a.global != b.global)
 		return a.global < b.global ? -1 : 1;
@@ -73,22 +80,17 @@ static int catch_up(const struct call *call, struct lds_session *session, const 
 	uint64_t until_us = call->timeout_ms < 0 ? UINT64_MAX : clock_us() + (uint64_t)call->timeout_ms * 1000;
 
 	for (;;) {
-		struct pollfd fd = { .fd = lds_get_fd(session), .events = (short)lds_get_events(session) };
-		uint64_t deadline_us = lds_get_deadline(session);
 		bool caught_up = false;
-		int r = has_caught_up(session, store, &caught_up);
+		int turn = lds_process(session), r = has_caught_up(session, store, &caught_up);
 
-		if (r < 0)
-			return session_failed(session, r);
+		if (turn < 0 || r < 0)
+			return session_failed(session, turn < 0 ? turn : r);
 		if (caught_up)
 			return 0;
 		if (clock_us() >= until_us)
 			return report_code(LDS_TIMEOUT, "the leader did not send the newest events in time");
-		r = lds_process(session);
-		if (r < 0)
-			return session_failed(session, r);
-		if (r == 0)
-			poll(&fd, 1, clock_ms_until(deadline_us < until_us ? deadline_us : until_us));
+		if (turn == 0)
+			wait_for_turn(session, until_us);
 	}
 }
 

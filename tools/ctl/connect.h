@@ -19,6 +19,9 @@ int session_failed(struct lds_session *session, int code);
 /* One that has taken in everything that the leader's log held when it was asked. */
 int connect_current(const struct call *call, const char *store, uint32_t flags, struct lds_session **ret);
 
+/* Sleeps until lds_process has something to do, at most until `until_us` (clock_us). */
+void wait_for_turn(struct lds_session *session, uint64_t until_us);
+
 /* The status of one store, or of all with NULL; freed with lda_stores_free. */
 int ask_status(const struct call *call, const char *store, struct lda_stores **ret);
 

@@ -50,7 +50,6 @@ static void notation_of(char ret[NOTATION_BYTES], const struct lds_event *event)
 static void print_json(const struct heads *heads) {
 	const struct lda_store *store = heads->store;
 	json_t *chain = must_have(json_array()), *sessions = must_have(json_array());
-	json_t *backend = must_have(json_null());
 	char text[NOTATION_BYTES];
 
 	for (size_t i = 0; i < heads->chain->n; i++) {
@@ -66,12 +65,10 @@ static void print_json(const struct heads *heads) {
 		                                                    (json_int_t)session->pending, "suspended",
 		                                                    (json_int_t)session->suspended)));
 	}
-	if (store->has_backend)
-		backend = must_have(json_pack("{s:s, s:o}", "url", store->backend, "head", json_position(store->backend_head)));
 	mark_position(text, store, store->head);
 	output_json(json_pack("{s:s, s:{s:s, s:I, s:o}, s:o, s:o}", "store", store->name, "leader", "head", text,
 	                      "generation", (json_int_t)store->generation, "chain", chain, "sessions", sessions, "backend",
-	                      backend));
+	                      json_backend(store)));
 }
 
 static int width_of_names(const struct heads *heads) {
@@ -97,6 +94,19 @@ static void print_chain(const struct heads *heads) {
 	putchar('\n');
 }
 
+static void print_backend(const struct lda_store *store, int width) {
+	char position[LDS_POSITION_TEXT_BYTES], text[BACKEND_TEXT_BYTES];
+
+	lds_position_print(position, store->backend_head);
+	backend_text(text, store);
+	printf("%-*s  %s", width, "backend", store->has_backend ? position : "");
+	if (store->has_backend && store->pending > 0)
+		printf("  %" PRIu64 " behind", store->pending);
+	fputs(store->has_backend ? "  " : "", stdout);
+	output_text(text, strlen(text));
+	putchar('\n');
+}
+
 static void print_text(const struct heads *heads) {
 	int width = width_of_names(heads);
 	char text[NOTATION_BYTES];
@@ -114,8 +124,7 @@ static void print_text(const struct heads *heads) {
 			printf("  %u suspended", session->suspended);
 		putchar('\n');
 	}
-	lds_position_print(text, heads->store->backend_head);
-	printf("%-*s  %s\n", width, "backend", heads->store->has_backend ? text : "none");
+	print_backend(heads->store, width);
 }
 
 static int run(const struct call *call) {

@@ -13,8 +13,6 @@ static void print_option(enum option_id option) {
 	const struct option_word *word = &option_words[option];
 	char left[64];
 
-	if (word->is_hidden)
-		return;
 	snprintf(left, sizeof(left), "%s%c%s--%s%s%s", word->letter ? "-" : "", word->letter ? word->letter : ' ',
 	         word->letter ? ", " : "   ", word->name, word->value_name ? " " : "",
 	         word->value_name ? word->value_name : "");

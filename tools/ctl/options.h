@@ -17,6 +17,9 @@ enum option_id {
 	OPTION_TIMEOUT,
 	OPTION_SCHEMA,
 	OPTION_BACKEND,
+	OPTION_REPAIR,
+	OPTION_ADOPT,
+	OPTION_PUSH_ONLY,
 	OPTION_FORCE,
 	OPTION_ORDER,
 	OPTION_JSONL,
@@ -52,7 +55,6 @@ struct option_word {
 	enum option_value value;
 	const char *value_name; /* NULL: a flag */
 	const char *help;
-	bool is_hidden; /* understood, so that its failure is a clear one; not offered */
 };
 
 extern const struct option_word option_words[OPTION_COUNT];

@@ -24,17 +24,21 @@ void output_json(json_t *object) {
 	json_decref(object);
 }
 
-void output_json_with_args(json_t *object, const char *args, size_t args_bytes) {
+void output_json_to(FILE *to, json_t *object, const char *args, size_t args_bytes) {
 	char *text = must_have(json_dumps(must_have(object), JSON_COMPACT));
 
 	/* Without the brace that ends it. */
-	fwrite(text, 1, strlen(text) - 1, stdout);
-	fputs(",\"args\":", stdout);
+	fwrite(text, 1, strlen(text) - 1, to);
+	fputs(args ? ",\"args\":" : "", to);
 	for (size_t i = 0; i < args_bytes; i++)
-		putchar(args[i] == '\n' || args[i] == '\r' ? ' ' : args[i]);
-	fputs("}\n", stdout);
+		putc(args[i] == '\n' || args[i] == '\r' ? ' ' : args[i], to);
+	fputs("}\n", to);
 	free(text);
 	json_decref(object);
+}
+
+void output_json_with_args(json_t *object, const char *args, size_t args_bytes) {
+	output_json_to(stdout, object, args, args_bytes);
 }
 
 json_t *json_position(struct lds_position position) {

@@ -19,6 +19,8 @@ void output_json(json_t *object);
 /* The same with a member "args" behind the others: `args` is a JSON object that
  * is printed as it is, line ends between its tokens excepted. */
 void output_json_with_args(json_t *object, const char *args, size_t args_bytes);
+/* The same to any file; `args` NULL: none. */
+void output_json_to(FILE *to, json_t *object, const char *args, size_t args_bytes);
 
 json_t *json_position(struct lds_position position); /* "e5"; "e0" for root */
 json_t *json_text(const char *text, size_t n);       /* bytes that are no UTF-8 become U+FFFD; a new reference */

@@ -81,7 +81,7 @@ static int unknown_option(const struct call *call, const char *word) {
 		const struct option_word *known = &option_words[i];
 		bool offered = call->command ? command_has_option(call->command, i) : option_is_common(i);
 
-		if (!offered || known->is_hidden || !word_is_near(name, known->name) || word_distance(name, known->name) >= least)
+		if (!offered || !word_is_near(name, known->name) || word_distance(name, known->name) >= least)
 			continue;
 		nearest = known->name;
 		least = word_distance(name, known->name);

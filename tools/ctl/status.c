@@ -12,6 +12,7 @@
 static const struct output_column columns[] = {
 	{ "STORE", false },   { "HEAD", false },    { "BACKEND", false }, { "EVENTS", true }, { "PENDING", true },
 	{ "REFUSED", true },  { "VOID", true },     { "SESSIONS", true }, { "STATE", false },
+	{ "SYNC", false },
 };
 #define N_COLUMNS (sizeof(columns) / sizeof(columns[0]))
 
@@ -21,11 +22,14 @@ struct numbers {
 
 static void add_store(struct output_table *table, const struct lda_store *store) {
 	char head[LDS_POSITION_TEXT_BYTES + 1], backend[LDS_POSITION_TEXT_BYTES + 1] = "none", state[600];
+	char sync[BACKEND_TEXT_BYTES] = "";
 	struct numbers n;
 
 	mark_position(head, store, store->head);
-	if (store->has_backend)
+	if (store->has_backend) {
 		lds_position_print(backend, store->backend_head);
+		backend_text(sync, store);
+	}
 	snprintf(n.events, sizeof(n.events), "%" PRIu64, store->events);
 	snprintf(n.pending, sizeof(n.pending), "%" PRIu64, store->has_backend ? store->pending : 0);
 	snprintf(n.refused, sizeof(n.refused), "%" PRIu64, store->refused);
@@ -36,7 +40,7 @@ static void add_store(struct output_table *table, const struct lda_store *store)
 	else
 		snprintf(state, sizeof(state), "%s", store->state);
 	table_add(table, (const char *[]){ store->name, head, backend, n.events, n.pending, n.refused, n.voids, n.sessions,
-	                                   state });
+	                                   state, sync });
 }
 
 /* One store is one object, all of them a list in one. */
@@ -103,7 +107,8 @@ const struct command command_status = {
 	.name = "status",
 	.synopsis = "[STORE] [--follow]",
 	.summary = "Show heads, counts and trouble of one store or all",
-	.details = "With --follow a line comes with each change; --timeout then ends it when nothing has\n"
+	.details = "SYNC says what goes on between store and backend, when it tries again, and what is wrong.\n"
+	           "With --follow a line comes with each change; --timeout then ends it when nothing has\n"
 	           "changed for so long.",
 	.examples = "  leaderctl status\n"
 	            "  leaderctl status org.example.todos --follow --json",

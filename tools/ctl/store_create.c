@@ -16,7 +16,7 @@ static int create(const struct call *call, const char *schema) {
 
 	if (r != 0)
 		return r;
-	r = lda_store_create(connection, call->words[0], schema, label, NULL);
+	r = lda_store_create(connection, call->words[0], schema, label, call->values[OPTION_BACKEND]);
 	if (r < 0)
 		r = admin_failed(connection, r);
 	lda_close(connection);
@@ -27,8 +27,6 @@ static int run(const struct call *call) {
 	char *schema;
 	int r;
 
-	if (call_has(call, OPTION_BACKEND))
-		return usage_error(call, "backends are not part of this version; leave --backend out");
 	if (!call_has(call, OPTION_SCHEMA))
 		return usage_error(call, "a store needs a schema: --schema FILE");
 	r = file_read(call->values[OPTION_SCHEMA], SCHEMA_FILE_BYTES_MAX, &schema);
@@ -47,12 +45,14 @@ static int run(const struct call *call) {
 
 const struct command command_store_create = {
 	.name = "store create",
-	.synopsis = "NAME --schema FILE",
+	.synopsis = "NAME --schema FILE [--backend URL]",
 	.summary = "Make a store",
 	.details = "NAME is made of a-z, 0-9, '.', '_' and '-', at most 64 of them, a letter or digit first;\n"
 	           "a reverse domain name is advised. FILE is a schema: tables, and for each event the SQL\n"
-	           "that turns it into state. \"-\" reads it from standard input.",
-	.examples = "  leaderctl store create org.example.todos --schema todos.sql",
+	           "that turns it into state. \"-\" reads it from standard input. URL is as for\n"
+	           "'leaderctl store backend'.",
+	.examples = "  leaderctl store create org.example.todos --schema todos.sql\n"
+	            "  leaderctl store create org.example.todos --schema todos.sql --backend file:/mnt/disk/todos.db",
 	.words = { "NAME" },
 	.n_required = 1,
 	.options = { OPTION_SCHEMA, OPTION_BACKEND, OPTION_TIMEOUT },

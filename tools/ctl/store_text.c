@@ -9,17 +9,52 @@
 #include "output.h"
 #include "report.h"
 
+static const char *offline_word(const struct lda_store *store) {
+	return !store->offline ? "no" : store->push_only ? "push-only" : "yes";
+}
+
+json_t *json_backend(const struct lda_store *store) {
+	json_t *json;
+
+	if (!store->has_backend)
+		return must_have(json_null());
+	json = must_have(json_pack("{s:s, s:o, s:s, s:s, s:I, s:I, s:s, s:I}", "url", store->backend, "head",
+	                           json_position(store->backend_head), "state", store->backend_state, "offline",
+	                           offline_word(store), "lag", (json_int_t)store->pending, "retry_ms",
+	                           (json_int_t)store->backend_retry_ms, "lineage", store->lineage, "epoch",
+	                           (json_int_t)store->epoch));
+	json_object_set_new(json, "error", store->backend_code == 0 ?
+	                                       must_have(json_null()) :
+	                                       json_pack("{s:s, s:o}", "code", lds_code_name(store->backend_code), "text",
+	                                                 json_text(store->backend_error, strlen(store->backend_error))));
+	return json;
+}
+
+void backend_text(char ret[BACKEND_TEXT_BYTES], const struct lda_store *store) {
+	size_t n = 0;
+
+	if (!store->has_backend) {
+		snprintf(ret, BACKEND_TEXT_BYTES, "none");
+		return;
+	}
+	if (store->offline)
+		n = (size_t)snprintf(ret, BACKEND_TEXT_BYTES, store->push_only ? "pushing is off, %s" : "offline",
+		                     store->backend_state);
+	else
+		n = (size_t)snprintf(ret, BACKEND_TEXT_BYTES, "%s", store->backend_state);
+	if (store->backend_retry_ms > 0 && n < BACKEND_TEXT_BYTES)
+		n += (size_t)snprintf(ret + n, BACKEND_TEXT_BYTES - n, ", again in %.1f s", (double)store->backend_retry_ms / 1000);
+	if (store->backend_code != 0 && n < BACKEND_TEXT_BYTES)
+		snprintf(ret + n, BACKEND_TEXT_BYTES - n, ": %s", store->backend_error);
+}
+
 json_t *json_store(const struct lda_store *store) {
 	json_t *json = must_have(json_pack(
 		"{s:s, s:s, s:{s:s, s:I}, s:s, s:o, s:I, s:I}", "name", store->name, "path", store->path, "schema", "name",
 		store->schema_name, "version", (json_int_t)store->schema_version, "client", store->client_id, "head",
 		json_position(store->head), "generation", (json_int_t)store->generation, "events", (json_int_t)store->events));
 
-	if (store->has_backend)
-		json_object_set_new(json, "backend", json_pack("{s:s, s:o}", "url", store->backend, "head",
-		                                               json_position(store->backend_head)));
-	else
-		json_object_set_new(json, "backend", json_null());
+	json_object_set_new(json, "backend", json_backend(store));
 	json_object_update_new(
 		json, must_have(json_pack("{s:I, s:I, s:I, s:I, s:s, s:I}", "pending", (json_int_t)store->pending, "refused",
 	                              (json_int_t)store->refused, "voids", (json_int_t)store->voids, "sessions",
@@ -52,9 +87,10 @@ void mark_position(char *ret, const struct lda_store *store, struct lds_position
 }
 
 void print_store(const struct lda_store *store) {
-	char head[LDS_POSITION_TEXT_BYTES + 1], backend[LDS_POSITION_TEXT_BYTES + 1];
+	char head[LDS_POSITION_TEXT_BYTES + 1], backend[LDS_POSITION_TEXT_BYTES + 1], text[BACKEND_TEXT_BYTES];
 
 	mark_position(head, store, store->head);
+	backend_text(text, store);
 	lds_position_print(backend, store->backend_head);
 	printf("store      %s\n", store->name);
 	printf("schema     %s version %u\n", store->schema_name, store->schema_version);
@@ -62,10 +98,14 @@ void print_store(const struct lda_store *store) {
 	printf("client     %s\n", store->client_id);
 	printf("head       %s (generation %" PRIu64 ")\n", head, store->generation);
 	printf("events     %" PRIu64 "\n", store->events);
-	if (store->has_backend)
+	if (store->has_backend) {
 		printf("backend    %s at %s, %" PRIu64 " pending\n", store->backend, backend, store->pending);
-	else
+		printf("           ");
+		output_text(text, strlen(text));
+		putchar('\n');
+	} else {
 		printf("backend    none\n");
+	}
 	printf("refused    %" PRIu64 "\n", store->refused);
 	printf("void       %" PRIu64 "\n", store->voids);
 	printf("sessions   %u\n", store->sessions);

@@ -11,6 +11,12 @@
 json_t *json_store(const struct lda_store *store);
 json_t *json_stores(const struct lda_stores *stores); /* {"stores":[...]} */
 
+/* The backend: URL, head, what goes on, what is wrong; null without one. A new reference. */
+json_t *json_backend(const struct lda_store *store);
+/* What goes on between store and backend, and what is wrong: "following", "resting, again in 12 s: ...". */
+#define BACKEND_TEXT_BYTES 800
+void backend_text(char ret[BACKEND_TEXT_BYTES], const struct lda_store *store);
+
 /* One line for each fact. */
 void print_store(const struct lda_store *store);
 

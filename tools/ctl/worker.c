@@ -164,7 +164,6 @@ static void read_log(struct worker *worker) {
 static void settle_by_log(struct worker *worker, const struct lds_status *status) {
 	struct flight *flight;
 
-	read_log(worker);
 	while ((flight = flights_oldest(&worker->flights))) {
 		bool is_known = flight->position.global != 0;
 		bool is_confirmed = status->has_backend && flight->position.global <= status->backend_head.global;
@@ -177,8 +176,12 @@ static void settle_by_log(struct worker *worker, const struct lds_status *status
 
 static void settle(struct worker *worker) {
 	struct lds_status status = { .size = sizeof(status) };
-	int r = lds_get_status(worker->session, &status);
+	int r;
 
+	/* It takes turns of its own, so it comes before the status is looked at. */
+	if (worker->events)
+		read_log(worker);
+	r = lds_get_status(worker->session, &status);
 	if (r < 0) {
 		fail(worker, 0, r, lds_last_error(worker->session));
 		return;
@@ -339,9 +342,11 @@ static void turn(struct worker *worker) {
 	/* No memory now may be memory later; the time-out ends it. */
 	if (r < 0 && r != LDS_NO_MEMORY && r != LDS_IO)
 		fail(worker, 0, r, lds_last_error(worker->session));
-	settle(worker);
 	while (may_commit(worker))
 		commit_line(worker);
+	settle(worker);
+	/* What has arrived made room. */
+	worker->more = worker->more || may_commit(worker);
 	flush_receipts(worker);
 	if (worker->report.n_done > 0)
 		send_report(worker);

@@ -1,0 +1,142 @@
+/*
+ * A server of a backend's kind, made and ended by its script (KIND-server, see
+ * `postgres-server --help`). One server serves all the files of a run; each file
+ * has a log of its own there.
+ *
+ * A keeper process waits for our end of a pipe to close, however that happens,
+ * and takes the server away: nothing is left behind by a run that was killed.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "scenario.h"
+
+#define SCRIPT_MISSES_PROGRAM 77
+
+static _Noreturn void become_script(const char *const *words, int output) {
+	int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	if (nothing >= 0)
+		dup2(nothing, STDIN_FILENO);
+	dup2(output, STDOUT_FILENO);
+	execv(words[0], (char *const *)words);
+	fprintf(stderr, "leader-scenario: cannot run %s: %s\n", words[0], strerror(errno));
+	_exit(127);
+}
+
+/* The first line that it prints goes to `ret`; more is not expected. */
+static void read_answer(int fd, char *ret, size_t bytes) {
+	size_t n = 0;
+	ssize_t got;
+
+	while (n + 1 < bytes && ((got = read(fd, ret + n, bytes - 1 - n)) > 0 || (got < 0 && errno == EINTR)))
+		n += got > 0 ? (size_t)got : 0;
+	ret[n] = '\0';
+	ret[strcspn(ret, "\n")] = '\0';
+}
+
+static int run_script(const char *const *words, char *ret, size_t bytes, struct error *error) {
+	int ends[2], status;
+	pid_t process;
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return error_set(error, ERROR_IO, "pipe: %s", strerror(errno));
+	process = fork();
+	if (process == 0)
+		become_script(words, ends[1]);
+	close(ends[1]);
+	if (process > 0)
+		read_answer(ends[0], ret, bytes);
+	close(ends[0]);
+	if (process < 0)
+		return error_set(error, ERROR_IO, "cannot fork: %s", strerror(errno));
+	while (waitpid(process, &status, 0) < 0 && errno == EINTR)
+		;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == SCRIPT_MISSES_PROGRAM)
+		return error_set(error, ERROR_SKIP, "%s lacks a program", words[0]);
+	if (status != 0)
+		return error_set(error, ERROR_IO, "%s %s failed (wait status %#x)", words[0], words[1], (unsigned)status);
+	return 0;
+}
+
+int server_ask(const struct server *server, const char *verb, char *ret, size_t bytes, struct error *error) {
+	const char *const words[] = { server->script, server->folder, verb, NULL };
+
+	return run_script(words, ret, bytes, error);
+}
+
+int server_tell(struct server *server, const char *verb, struct error *error) {
+	char ignored[256];
+
+	return server_ask(server, verb, ignored, sizeof(ignored), error);
+}
+
+/* ---- the keeper -------------------------------------------------------------------------- */
+
+/* In a session of its own, so that what ends our process group does not end it. */
+static _Noreturn void become_keeper(const struct server *server, int pipe_end) {
+	char byte;
+
+	setsid();
+	while (read(pipe_end, &byte, 1) < 0 && errno == EINTR)
+		;
+	execl(server->script, server->script, server->folder, "remove", (char *)NULL);
+	_exit(127);
+}
+
+static int start_keeper(struct server *server, struct error *error) {
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return error_set(error, ERROR_IO, "pipe: %s", strerror(errno));
+	server->keeper = fork();
+	if (server->keeper == 0) {
+		close(ends[1]);
+		become_keeper(server, ends[0]);
+	}
+	close(ends[0]);
+	if (server->keeper < 0) {
+		server->keeper = 0;
+		close(ends[1]);
+		return error_set(error, ERROR_IO, "cannot fork: %s", strerror(errno));
+	}
+	server->keeper_fd = ends[1];
+	return 0;
+}
+
+/* ---- life -------------------------------------------------------------------------------- */
+
+static int make(struct server *server, struct error *error) {
+	const char *const words[] = { server->script, "make", NULL };
+	int r = run_script(words, server->folder, sizeof(server->folder), error);
+
+	if (r < 0)
+		server->folder[0] = '\0';
+	return r < 0 ? r : start_keeper(server, error);
+}
+
+int server_need(struct server *server, const char *scripts, const char *kind, struct error *error) {
+	if (server->folder[0] != '\0' && strcmp(server->kind, kind) != 0)
+		server_end(server);
+	if (server->folder[0] != '\0')
+		return server_tell(server, "start", error); /* the story before may have stopped it */
+	if (scripts == NULL)
+		return error_set(error, ERROR_INVALID, "backend %s needs a server: say where its script is, by --servers", kind);
+	snprintf(server->kind, sizeof(server->kind), "%s", kind);
+	snprintf(server->script, sizeof(server->script), "%s/%s-server", scripts, kind);
+	return make(server, error);
+}
+
+void server_end(struct server *server) {
+	if (server->keeper > 0) {
+		close(server->keeper_fd);
+		waitpid(server->keeper, NULL, 0);
+	}
+	*server = (struct server){ 0 };
+}
