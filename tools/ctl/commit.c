@@ -112,7 +112,8 @@ static int commit(const struct call *call, struct lds_session *session, const st
 	int r;
 
 	if (lds_get_status(session, &status) == 0 && stage == LDS_CONFIRMED && !status.has_backend)
-		return report(STATUS_FAILURE, "store %s has no backend that could confirm; wait for durable instead", call->words[0]);
+		return report(STATUS_FAILURE, "store %s has no backend that could confirm; wait for durable instead",
+		              call->words[0]);
 	r = lds_commit_batch(session, input, 1, &id);
 	if (r < 0)
 		return session_failed(session, r);
@@ -155,7 +156,8 @@ static int run(const struct call *call) {
 		return r;
 	if (call_has(call, OPTION_JSONL)) {
 		if (call->n_words > 1)
-			return usage_error(call, "with --jsonl the events come from the file, \"%s\" is one word too many", call->words[1]);
+			return usage_error(call, "with --jsonl the events come from the file, \"%s\" is one word too many",
+			                   call->words[1]);
 		if (call_has(call, OPTION_SHARD_BY) && !call_has(call, OPTION_SESSIONS))
 			return usage_error(call, "--shard-by goes with --sessions");
 		return commit_file(call, stage);
@@ -170,17 +172,17 @@ static int run(const struct call *call) {
 const struct command command_commit = {
 	.name = "commit",
 	.synopsis = "STORE EVENT JSON [--wait STAGE]\n"
-	            "       leaderctl commit STORE --jsonl FILE|- [--sessions N [--shard-by ARG]] [--wait STAGE]\n"
-	            "                        [--receipts]",
+				"       leaderctl commit STORE --jsonl FILE|- [--sessions N [--shard-by ARG]] [--wait STAGE]\n"
+				"                        [--receipts]",
 	.summary = "Commit one event, or those of a file",
 	.details = "EVENT is a name of the schema, with @n for an older version of it; JSON an object with its\n"
-	           "arguments, \"-\" reads it from standard input. Prints position, id and stage.\n"
-	           "\n"
-	           "With --jsonl each line is {\"name\":…,\"args\":{…}}. A line that fails is named by file and\n"
-	           "number; those before it are committed, and the exit status says failure. If the leader\n"
-	           "goes away, an import waits for its return: --timeout says for how long nothing may move.",
+			   "arguments, \"-\" reads it from standard input. Prints position, id and stage.\n"
+			   "\n"
+			   "With --jsonl each line is {\"name\":…,\"args\":{…}}. A line that fails is named by file and\n"
+			   "number; those before it are committed, and the exit status says failure. If the leader\n"
+			   "goes away, an import waits for its return: --timeout says for how long nothing may move.",
 	.examples = "  leaderctl commit org.example.todos todoCreated '{\"id\":\"1\",\"title\":\"write\"}'\n"
-	            "  leaderctl commit files --jsonl history.jsonl.zst --sessions 4 --shard-by path",
+				"  leaderctl commit files --jsonl history.jsonl.zst --sessions 4 --shard-by path",
 	.words = { "STORE", "EVENT", "JSON" },
 	.n_required = 1,
 	.options = { OPTION_JSONL, OPTION_SESSIONS, OPTION_SHARD_BY, OPTION_WAIT, OPTION_RECEIPTS, OPTION_TIMEOUT },

@@ -38,8 +38,8 @@
 
 struct worker_process {
 	pid_t pid;
-	int lines_fd;  /* -1: closed */
-	char *buffer;  /* lines on their way: buffer[first .. first + n) */
+	int lines_fd; /* -1: closed */
+	char *buffer; /* lines on their way: buffer[first .. first + n) */
 	size_t first, n, allocated;
 };
 
@@ -51,7 +51,7 @@ struct import {
 	struct worker_process *workers;
 	size_t n_workers, next_worker;
 	int reports_fd;
-	bool reading;         /* there may be more lines to give out */
+	bool reading; /* there may be more lines to give out */
 	uint64_t n_done;
 	struct worker_report failure; /* the one of the earliest line; code 0: none */
 	struct progress progress;
@@ -88,8 +88,11 @@ static int tell_failure(const struct import *import) {
 /* ---- workers ------------------------------------------------------------------------- */
 
 static _Noreturn void be_worker(struct import *import, int lines_fd, int reports_fd) {
-	struct worker_options options = { .call = import->call, .store = import->call->words[0], .stage = import->stage,
-		                              .receipts = call_has(import->call, OPTION_RECEIPTS), .lines_fd = lines_fd,
+	struct worker_options options = { .call = import->call,
+		                              .store = import->call->words[0],
+		                              .stage = import->stage,
+		                              .receipts = call_has(import->call, OPTION_RECEIPTS),
+		                              .lines_fd = lines_fd,
 		                              .reports_fd = reports_fd };
 
 	/* Who holds the writing end of another's lines would keep it from seeing their end. */
@@ -171,7 +174,8 @@ static void add_bytes(struct worker_process *worker, const void *data, size_t n)
 }
 
 static void give(struct worker_process *worker, const struct json_line *line, uint64_t number) {
-	struct worker_line header = { .number = number, .version = line->version,
+	struct worker_line header = { .number = number,
+		                          .version = line->version,
 		                          .name_bytes = (uint32_t)strlen(line->name) + 1,
 		                          .args_bytes = (uint32_t)line->args_bytes + 1 };
 	size_t more = sizeof(header) + header.name_bytes + header.args_bytes;
@@ -304,7 +308,17 @@ static void fill_poll(const struct import *import, struct pollfd *fds, bool want
 	for (size_t i = 0; i < import->n_workers; i++) {
 		const struct worker_process *worker = &import->workers[i];
 
-		fds[2 + i] = (struct pollfd){ .fd = worker->n > 0 ? worker->lines_fd : -1, .events = POLLOUT };
+		fds[2 + i] = (struct pollfd){ .fd = worker->lines_fd, .events = worker->n > 0 ? POLLOUT : 0 };
+	}
+}
+
+/* One that is gone reads no more; why is in its report, or in how it ended. */
+static void look_for_the_dead(struct import *import, const struct pollfd *fds) {
+	for (size_t i = 0; i < import->n_workers; i++) {
+		if (!(fds[2 + i].revents & POLLERR))
+			continue;
+		import->reading = false;
+		close_lines(&import->workers[i]);
 	}
 }
 
@@ -333,6 +347,7 @@ static void run_loop(struct import *import) {
 		fill_poll(import, fds, wants_input);
 		if (poll(fds, import->n_workers + 2, has_more ? 0 : -1) < 0 && errno != EINTR)
 			break;
+		look_for_the_dead(import, fds);
 		if (fds[0].revents != 0)
 			running = read_reports(import);
 		if (wants_input && (fds[1].revents != 0 || lines_has_input(import->lines)))
@@ -352,8 +367,8 @@ static void print_summary(const struct import *import) {
 		                      (json_int_t)import->n_done, "sessions", (json_int_t)import->n_workers, "stage",
 		                      stage_name(import->stage), "complete", import->failure.code == 0));
 	else if (import->failure.code == 0)
-		printf("%" PRIu64 " events %s, from %zu session%s\n", import->n_done, stage_name(import->stage), import->n_workers,
-		       import->n_workers == 1 ? "" : "s");
+		printf("%" PRIu64 " events %s, from %zu session%s\n", import->n_done, stage_name(import->stage),
+		       import->n_workers, import->n_workers == 1 ? "" : "s");
 }
 
 static int perform(struct import *import) {
@@ -391,13 +406,16 @@ static int check_store(const struct call *call, enum lds_stage stage) {
 	if (r != 0)
 		return r;
 	if (stage == LDS_CONFIRMED && stores->n > 0 && !stores->items[0].has_backend)
-		r = report(STATUS_FAILURE, "store %s has no backend that could confirm; wait for durable instead", call->words[0]);
+		r = report(STATUS_FAILURE, "store %s has no backend that could confirm; wait for durable instead",
+		           call->words[0]);
 	lda_stores_free(stores);
 	return r;
 }
 
 int commit_file(const struct call *call, enum lds_stage stage) {
-	struct import import = { .call = call, .stage = stage, .shard_by = call->values[OPTION_SHARD_BY], .reports_fd = -1 };
+	struct import import = {
+		.call = call, .stage = stage, .shard_by = call->values[OPTION_SHARD_BY], .reports_fd = -1
+	};
 	uint64_t n_sessions;
 	int r = call_number(call, OPTION_SESSIONS, 1, SESSIONS_MAX, 1, &n_sessions);
 

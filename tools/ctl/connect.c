@@ -15,7 +15,8 @@ static int library_timeout(const struct call *call) {
 }
 
 int connect_admin(const struct call *call, struct lda_connection **ret) {
-	struct lda_options options = { .size = sizeof(options), .socket = call->values[OPTION_SOCKET],
+	struct lda_options options = { .size = sizeof(options),
+		                           .socket = call->values[OPTION_SOCKET],
 		                           .timeout_ms = library_timeout(call) };
 	char error[ERROR_BYTES] = "";
 	int r = lda_open(ret, &options, error, sizeof(error));
@@ -28,8 +29,11 @@ int admin_failed(struct lda_connection *connection, int code) {
 }
 
 int connect_session(const struct call *call, const char *store, uint32_t flags, struct lds_session **ret) {
-	struct lds_options options = { .size = sizeof(options), .flags = flags, .socket = call->values[OPTION_SOCKET],
-		                           .store = store, .timeout_ms = library_timeout(call) };
+	struct lds_options options = { .size = sizeof(options),
+		                           .flags = flags,
+		                           .socket = call->values[OPTION_SOCKET],
+		                           .store = store,
+		                           .timeout_ms = library_timeout(call) };
 	char error[ERROR_BYTES] = "";
 	int r = lds_open(ret, &options, error, sizeof(error));
 

@@ -55,7 +55,7 @@ const struct command command_dump = {
 	.synopsis = "STORE [--synced] [--data-dir D]",
 	.summary = "Print the state canonically",
 	.details = "Tables by name, rows by primary key, one line a row, so that two dumps can be compared byte\n"
-	           "for byte. --synced leaves out what never leaves the device.",
+			   "for byte. --synced leaves out what never leaves the device.",
 	.examples = "  diff <(leaderctl dump todos) <(leaderctl --socket /run/other/socket dump todos)",
 	.words = { "STORE" },
 	.n_required = 1,

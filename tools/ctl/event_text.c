@@ -46,9 +46,9 @@ json_t *json_event(const struct lds_event *event) {
 	                           notation, "id", json_id(&event->id), "name", event->name, "version",
 	                           (json_int_t)event->version));
 	if (event->unit_count > 1)
-		json_object_set_new(json, "unit", json_pack("{s:o, s:I, s:I}", "id", json_id(&event->unit), "index",
-		                                            (json_int_t)event->unit_index, "count",
-		                                            (json_int_t)event->unit_count));
+		json_object_set_new(json, "unit",
+		                    json_pack("{s:o, s:I, s:I}", "id", json_id(&event->unit), "index",
+		                              (json_int_t)event->unit_index, "count", (json_int_t)event->unit_count));
 	json_object_update_new(
 		json, must_have(json_pack("{s:o, s:I, s:o, s:b, s:b, s:b, s:s, s:s, s:s, s:o}", "parent",
 	                              json_position(event->parent), "generation", (json_int_t)event->generation, "origins",

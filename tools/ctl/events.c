@@ -42,8 +42,8 @@ static int next(const struct call *call, struct lds_events *events, const struct
 		return r;
 	if (output_finish() != 0)
 		return LDS_IO;
-	return lds_events_next(events, call_has(call, OPTION_FOLLOW) && !call_has(call, OPTION_TIMEOUT) ? -1 : call->timeout_ms,
-	                       ret);
+	return lds_events_next(
+		events, call_has(call, OPTION_FOLLOW) && !call_has(call, OPTION_TIMEOUT) ? -1 : call->timeout_ms, ret);
 }
 
 static int print_events(const struct call *call, struct lds_session *session, struct lds_events *events) {
@@ -71,7 +71,8 @@ static int print_events(const struct call *call, struct lds_session *session, st
 static int take_options(const struct call *call, struct lds_events_options *ret, struct lds_position *until) {
 	int r;
 
-	*ret = (struct lds_events_options){ .size = sizeof(*ret), .name = call->values[OPTION_NAME],
+	*ret = (struct lds_events_options){ .size = sizeof(*ret),
+		                                .name = call->values[OPTION_NAME],
 		                                .client_id = call->values[OPTION_CLIENT] };
 	ret->flags = (call_has(call, OPTION_FOLLOW) ? LDS_EVENTS_FOLLOW : 0) |
 	             (call_has(call, OPTION_REVERSE) ? LDS_EVENTS_REVERSE : 0) |
@@ -111,15 +112,15 @@ static int run(const struct call *call) {
 const struct command command_events = {
 	.name = "events",
 	.synopsis = "STORE [--since P] [--until P] [-n N] [--reverse] [-f] [--name NAME] [--client ID]\n"
-	            "                        [--include-client-only]",
+				"                        [--include-client-only]",
 	.summary = "Print the events of the leader's log, or follow it",
 	.details = "One event a line: its position with the mark ' as long as no backend has confirmed it and\n"
-	           "the positions that it held before, its name, its arguments. Oldest first, so -n N prints\n"
-	           "the first N behind --since; with --reverse the newest N. A follower that is told of a\n"
-	           "rebase prints a line that says so, then what stands there now. With --follow, --timeout\n"
-	           "ends it when nothing came for so long.",
+			   "the positions that it held before, its name, its arguments. Oldest first, so -n N prints\n"
+			   "the first N behind --since; with --reverse the newest N. A follower that is told of a\n"
+			   "rebase prints a line that says so, then what stands there now. With --follow, --timeout\n"
+			   "ends it when nothing came for so long.",
 	.examples = "  leaderctl events org.example.todos --reverse -n 10\n"
-	            "  leaderctl events org.example.todos --since e100 --follow --json",
+				"  leaderctl events org.example.todos --since e100 --follow --json",
 	.words = { "STORE" },
 	.n_required = 1,
 	.options = { OPTION_SINCE, OPTION_UNTIL, OPTION_NUMBER, OPTION_REVERSE, OPTION_FOLLOW, OPTION_NAME, OPTION_CLIENT,

@@ -30,8 +30,8 @@ static int read_all(int fd, const char *label, size_t bytes_max, char **ret_text
 			continue;
 		if (got < 0 || n + (size_t)got > bytes_max) {
 			free(text);
-			return got < 0 ? report(STATUS_FAILURE, "cannot read %s: %s", label, strerror(errno)) :
-			                 report(STATUS_FAILURE, "%s is longer than %zu bytes", label, bytes_max);
+			return got < 0 ? report(STATUS_FAILURE, "cannot read %s: %s", label, strerror(errno))
+			               : report(STATUS_FAILURE, "%s is longer than %zu bytes", label, bytes_max);
 		}
 		if (got == 0)
 			break;

@@ -24,8 +24,10 @@ static int find_below(const char *data_dir, const char *store, char **ret) {
 	char *path;
 
 	if (!is_store_name(store))
-		return report(STATUS_FAILURE, "\"%s\" is no name of a store: a-z, 0-9, '.', '_' and '-', at most 64 of them, a "
-		                              "letter or digit first", store);
+		return report(STATUS_FAILURE,
+		              "\"%s\" is no name of a store: a-z, 0-9, '.', '_' and '-', at most 64 of them, a "
+		              "letter or digit first",
+		              store);
 	if (asprintf(&path, "%s/stores/%s", data_dir, store) < 0)
 		must_have(NULL);
 	if (stat(path, &found) == 0 && S_ISDIR(found.st_mode)) {

@@ -108,8 +108,9 @@ static int take_member(struct scan *scan, struct members *members) {
 	        : strcmp(text, "version") == 0 ? &members->version
 	                                       : NULL;
 	if (!place || place->at) {
-		snprintf(scan->reason, scan->reason_bytes, place ? "\"%.60s\" stands there twice" :
-		                                                   "\"%.60s\" is no member of a line, only name, args and version are",
+		snprintf(scan->reason, scan->reason_bytes,
+		         place ? "\"%.60s\" stands there twice"
+		               : "\"%.60s\" is no member of a line, only name, args and version are",
 		         text);
 		r = -1;
 	} else {

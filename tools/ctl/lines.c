@@ -25,7 +25,7 @@ struct lines {
 	bool has_more;       /* zstd holds more than there was room for */
 	char *text;          /* what was read and is not taken: text[first .. first + n) */
 	size_t first, n, allocated;
-	uint64_t number;     /* of the newest line taken */
+	uint64_t number; /* of the newest line taken */
 	bool at_end;
 	char reason[300];
 };

@@ -35,8 +35,8 @@ static void grammar_make(struct grammar *ret, const struct command *command) {
 
 		if (command ? !command_has_option(command, i) : !option_is_common(i))
 			continue;
-		ret->names[n++] = (struct option){ word->name, word->value_name ? required_argument : no_argument, NULL,
-			                               LONG_OPTION + i };
+		ret->names[n++] =
+			(struct option){ word->name, word->value_name ? required_argument : no_argument, NULL, LONG_OPTION + i };
 		if (!word->letter)
 			continue;
 		ret->letters[n_letters++] = word->letter;
@@ -160,8 +160,7 @@ static int words_of(const struct command *command, int argc, char **argv) {
 static bool is_group(const struct command *command, const char *word) {
 	const char *space = strchr(command->name, ' ');
 
-	return space && strlen(word) == (size_t)(space - command->name) &&
-	       strncmp(command->name, word, strlen(word)) == 0;
+	return space && strlen(word) == (size_t)(space - command->name) && strncmp(command->name, word, strlen(word)) == 0;
 }
 
 static int unknown_command(int argc, char **argv) {

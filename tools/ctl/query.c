@@ -102,11 +102,11 @@ const struct command command_query = {
 	.synopsis = "STORE [SQL|-] [--param NAME=VALUE]... [--csv]",
 	.summary = "Run one reading SQL statement on the state",
 	.details = "The state is that of a session: all that the leader's log holds, confirmed or not. Without\n"
-	           "SQL, or with \"-\", the statement comes from standard input. A VALUE that is written as\n"
-	           "an integer or a decimal number is bound as one, any other as text. In --json and --csv a\n"
-	           "BLOB is base64.",
+			   "SQL, or with \"-\", the statement comes from standard input. A VALUE that is written as\n"
+			   "an integer or a decimal number is bound as one, any other as text. In --json and --csv a\n"
+			   "BLOB is base64.",
 	.examples = "  leaderctl query org.example.todos 'SELECT id, title FROM todo WHERE done = :done' --param done=0\n"
-	            "  leaderctl query files 'SELECT * FROM file ORDER BY path' --csv > files.csv",
+				"  leaderctl query files 'SELECT * FROM file ORDER BY path' --csv > files.csv",
 	.words = { "STORE", "SQL" },
 	.n_required = 1,
 	.options = { OPTION_PARAM, OPTION_CSV, OPTION_TIMEOUT },

@@ -67,10 +67,10 @@ const struct command command_rebuild = {
 	.synopsis = "STORE [--to FILE [--data-dir D] | --accept-loss]",
 	.summary = "Make the state anew from the log",
 	.details = "With --to the log is replayed into another file, which must not exist, and nothing else is\n"
-	           "touched. A state that knows of events which the log lost keeps the store on hold, exit\n"
-	           "status 6; --accept-loss goes on with what the log has.",
+			   "touched. A state that knows of events which the log lost keeps the store on hold, exit\n"
+			   "status 6; --accept-loss goes on with what the log has.",
 	.examples = "  leaderctl rebuild org.example.todos\n"
-	            "  leaderctl rebuild org.example.todos --to /tmp/todos.db",
+				"  leaderctl rebuild org.example.todos --to /tmp/todos.db",
 	.words = { "STORE" },
 	.n_required = 1,
 	.options = { OPTION_TO, OPTION_ACCEPT_LOSS, OPTION_DATA_DIR, OPTION_TIMEOUT },

@@ -74,8 +74,8 @@ static int select_ids(const struct call *call, struct selection *ret) {
 	return 0;
 }
 
-typedef int change_function(struct lda_connection *connection, const char *store, const struct lds_id *ids, size_t n_ids,
-                            int all);
+typedef int change_function(struct lda_connection *connection, const char *store, const struct lds_id *ids,
+                            size_t n_ids, int all);
 
 static int change(const struct call *call, change_function *perform, const char *done) {
 	struct lda_connection *connection;
@@ -127,7 +127,7 @@ const struct command command_refused_retry = {
 	.synopsis = "STORE ID...|--all",
 	.summary = "Commit refused events again",
 	.details = "As new events with new ids, whole units, one unit after the other. If one is refused again it\n"
-	           "stays, those before it are done, and the exit status is 5.",
+			   "stays, those before it are done, and the exit status is 5.",
 	.examples = "  leaderctl refused retry org.example.todos --all",
 	.words = { "STORE", "ID" },
 	.n_required = 1,

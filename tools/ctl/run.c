@@ -30,8 +30,8 @@
 #include "parse.h"
 #include "report.h"
 
-#define READY_MS 30000   /* a leader that is not ready by then never will be */
-#define STOP_MS 15000    /* it drains for five seconds at most */
+#define READY_MS 30000 /* a leader that is not ready by then never will be */
+#define STOP_MS 15000  /* it drains for five seconds at most */
 #define LOG_LINE_BYTES 400
 #define SOCKET_BYTES sizeof(((struct sockaddr_un *)NULL)->sun_path)
 #define FOLDER_BYTES (SOCKET_BYTES - sizeof("/leaderd.conf") + 1)
@@ -40,9 +40,9 @@ struct private_leader {
 	char folder[FOLDER_BYTES];
 	char socket[SOCKET_BYTES];
 	char log[SOCKET_BYTES];
-	pid_t pid;               /* 0: not started, or gone */
-	int wait_status;         /* once it is gone */
-	int signals;             /* signalfd */
+	pid_t pid;       /* 0: not started, or gone */
+	int wait_status; /* once it is gone */
+	int signals;     /* signalfd */
 	sigset_t old_signals;
 };
 
@@ -54,7 +54,8 @@ static int make_folder(struct private_leader *leader) {
 	if (!parent || !*parent)
 		parent = "/tmp";
 	if (strlen(parent) + sizeof("/leaderctl-XXXXXX") > FOLDER_BYTES)
-		return report(STATUS_FAILURE, "the path %s is too long for sockets below it; choose another with TMPDIR", parent);
+		return report(STATUS_FAILURE, "the path %s is too long for sockets below it; choose another with TMPDIR",
+		              parent);
 	snprintf(leader->folder, sizeof(leader->folder), "%s/leaderctl-XXXXXX", parent);
 	if (!mkdtemp(leader->folder)) {
 		leader->folder[0] = '\0';
@@ -215,8 +216,8 @@ static int start_leader(struct private_leader *leader) {
 	leader->pid = fork();
 	if (leader->pid == 0)
 		be_leader(leader, notify_path);
-	r = leader->pid < 0 ? report(STATUS_FAILURE, "cannot start a leader: %s", strerror(errno)) :
-	                      wait_until_ready(leader, notify);
+	r = leader->pid < 0 ? report(STATUS_FAILURE, "cannot start a leader: %s", strerror(errno))
+	                    : wait_until_ready(leader, notify);
 	close(notify);
 	return r;
 }
@@ -363,12 +364,12 @@ const struct command command_run = {
 	.synopsis = "[--store NAME --schema FILE] [--] CMD...",
 	.summary = "Run a command with a private leader",
 	.details = "The leader lives in a temporary folder (below TMPDIR) and LEADERD_SOCKET leads to it; when\n"
-	           "CMD has ended, both are removed. The exit status is CMD's (128 + n after signal n, 126 and\n"
-	           "127 as in a shell), or 1 if CMD ended with 0 and the leader did not end well. leaderd is\n"
-	           "looked for at LEADERD_PROGRAM, beside leaderctl, and on PATH.",
+			   "CMD has ended, both are removed. The exit status is CMD's (128 + n after signal n, 126 and\n"
+			   "127 as in a shell), or 1 if CMD ended with 0 and the leader did not end well. leaderd is\n"
+			   "looked for at LEADERD_PROGRAM, beside leaderctl, and on PATH.",
 	.examples = "  leaderctl run --store todos --schema todos.sql -- sh -c '\n"
-	            "    leaderctl commit todos todoCreated \"{\\\"id\\\":\\\"1\\\",\\\"title\\\":\\\"try\\\"}\"\n"
-	            "    leaderctl query todos \"SELECT * FROM todo\"'",
+				"    leaderctl commit todos todoCreated \"{\\\"id\\\":\\\"1\\\",\\\"title\\\":\\\"try\\\"}\"\n"
+				"    leaderctl query todos \"SELECT * FROM todo\"'",
 	.words = { "CMD" },
 	.n_required = 1,
 	.repeats = true,

@@ -43,8 +43,8 @@ const struct command command_schema_check = {
 	.synopsis = "[--order] FILE",
 	.summary = "Check a schema, without any leader",
 	.details = "A violation names file, line and reason. With --order, generated events of all kinds are\n"
-	           "applied twice, the second time with SQLite returning rows that have no order backwards; an\n"
-	           "event whose effect then differs is named. \"-\" is standard input.",
+			   "applied twice, the second time with SQLite returning rows that have no order backwards; an\n"
+			   "event whose effect then differs is named. \"-\" is standard input.",
 	.examples = "  leaderctl schema check --order todos.sql",
 	.words = { "FILE" },
 	.n_required = 1,

@@ -43,8 +43,8 @@ const struct command command_schema_install = {
 	.synopsis = "STORE FILE",
 	.summary = "Put a newer schema in force",
 	.details = "The state is made anew from the log, and open sessions get it. The version in FILE must be\n"
-	           "above the one in force; installing what is in force already changes nothing. \"-\" is\n"
-	           "standard input.",
+			   "above the one in force; installing what is in force already changes nothing. \"-\" is\n"
+			   "standard input.",
 	.examples = "  leaderctl schema check todos.sql && leaderctl schema install org.example.todos todos.sql",
 	.words = { "STORE", "FILE" },
 	.n_required = 2,

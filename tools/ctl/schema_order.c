@@ -15,8 +15,8 @@
 #include "store/schema.h"
 #include "store/state.h"
 
-#define ROUNDS 4000u         /* events; enough for a few hundred of each of a dozen definitions */
-#define SEED 20240607u       /* the same events each time, so that a finding can be looked at again */
+#define ROUNDS 4000u   /* events; enough for a few hundred of each of a dozen definitions */
+#define SEED 20240607u /* the same events each time, so that a finding can be looked at again */
 
 struct trial {
 	struct schema *schema;
@@ -45,8 +45,13 @@ static int add_value(struct trial *trial, struct bytes *to, enum argument_type t
 	static const char *const numbers[] = { "0", "1", "2", "3", "4", "5", "-1", "1000000" };
 	static const char *const reals[] = { "0.5", "1.0", "-2.25", "3.0", "1e10", "0.0", "7.75", "2.5" };
 	static const char *const blobs[] = { "\"\"", "\"AA==\"", "\"AQI=\"", "\"YWJj\"" };
-	static const char *const jsons[] = { "[]",      "[1,2,3]",         "[\"a\",\"b\",\"c\"]",   "{\"a\":1}",
-		                                 "\"a\"",   "[{\"id\":\"a\"},{\"id\":\"b\"}]", "{\"a\":[1],\"b\":[2]}", "null" };
+	static const char *const jsons[] = { "[]",
+		                                 "[1,2,3]",
+		                                 "[\"a\",\"b\",\"c\"]",
+		                                 "{\"a\":1}",
+		                                 "\"a\"",
+		                                 "[{\"id\":\"a\"},{\"id\":\"b\"}]",
+		                                 "{\"a\":[1],\"b\":[2]}" };
 
 	switch (type) {
 	case ARGUMENT_TEXT:
@@ -160,13 +165,16 @@ static int dumps_differ(struct trial *trial, bool *ret, struct error *error) {
 
 static int depends(const struct event *event, const struct schema_event *definition, const char *label,
                    const char *what) {
-	return report(STATUS_FAILURE, "%s:%u: what %s does depends on the order of rows, give its SELECT an ORDER BY: %s, "
-	                              "with the arguments %.300s", label, definition->line, event->name, what, event->args);
+	return report(STATUS_FAILURE,
+	              "%s:%u: what %s does depends on the order of rows, give its SELECT an ORDER BY: %s, "
+	              "with the arguments %.300s",
+	              label, definition->line, event->name, what, event->args);
 }
 
 /* One event, twice. Equal digests are equal effects; others may only have come
  * about in another order. */
-static int try_event(struct trial *trial, const struct schema_event *definition, struct event *event, const char *label) {
+static int try_event(struct trial *trial, const struct schema_event *definition, struct event *event,
+                     const char *label) {
 	struct error errors[2] = { { 0 }, { 0 } };
 	bool differ = false;
 	uint64_t digest;
@@ -194,7 +202,8 @@ static int try_events(struct trial *trial, const char *label) {
 	int r = 0;
 
 	for (uint32_t i = 1; r == 0 && trial->schema->n_events > 0 && i <= ROUNDS; i++) {
-		const struct schema_event *definition = &trial->schema->events[chance(trial, (uint32_t)trial->schema->n_events)];
+		const struct schema_event *definition =
+			&trial->schema->events[chance(trial, (uint32_t)trial->schema->n_events)];
 		struct event *event = make_event(trial, definition, i);
 
 		r = try_event(trial, definition, event, label);

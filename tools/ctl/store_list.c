@@ -52,7 +52,7 @@ const struct command command_store_list = {
 	.synopsis = "",
 	.summary = "List the leader's stores",
 	.examples = "  leaderctl store list\n"
-	            "  leaderctl store list --json | jq -r '.stores[].name'",
+				"  leaderctl store list --json | jq -r '.stores[].name'",
 	.options = { OPTION_TIMEOUT },
 	.timeout_s = 10,
 	.run = run,

@@ -67,7 +67,7 @@ const struct command command_store_remove = {
 	.synopsis = "NAME [--force]",
 	.summary = "Remove a store with all its events",
 	.details = "Refused while sessions are open or events are unsynced: no backend has confirmed them,\n"
-	           "so they exist nowhere else. On a terminal it asks first. --force does neither.",
+			   "so they exist nowhere else. On a terminal it asks first. --force does neither.",
 	.examples = "  leaderctl store remove org.example.todos --force",
 	.words = { "NAME" },
 	.n_required = 1,

@@ -44,7 +44,8 @@ static void print_result(const struct call *call, const struct store_verificatio
 		                      (json_int_t)found->refused, "voids", (json_int_t)found->voids, "head", head, "state_head",
 		                      state_head));
 	else
-		printf("store %s is whole: %" PRIu64 " events up to %s (%" PRIu64 " client-only), state at %s equal to a replay, "
+		printf("store %s is whole: %" PRIu64 " events up to %s (%" PRIu64
+		       " client-only), state at %s equal to a replay, "
 		       "%" PRIu64 " refused, %" PRIu64 " void\n",
 		       call->words[0], found->events, head, found->client_only, state_head, found->refused, found->voids);
 }
@@ -73,10 +74,10 @@ const struct command command_verify = {
 	.synopsis = "STORE [--data-dir D]",
 	.summary = "Prove that log and state are whole",
 	.details = "Every position, hash and unit of the log; and that the state is what a replay of the log\n"
-	           "makes. Damage is named by its position, exit status 6. A leader may be running meanwhile.\n"
-	           "With --data-dir none has to.",
+			   "makes. Damage is named by its position, exit status 6. A leader may be running meanwhile.\n"
+			   "With --data-dir none has to.",
 	.examples = "  leaderctl verify org.example.todos\n"
-	            "  leaderctl verify org.example.todos --data-dir ~/.local/share/leaderd",
+				"  leaderctl verify org.example.todos --data-dir ~/.local/share/leaderd",
 	.words = { "STORE" },
 	.n_required = 1,
 	.options = { OPTION_DATA_DIR, OPTION_TIMEOUT },

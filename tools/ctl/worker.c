@@ -14,21 +14,21 @@
 #include "report.h"
 
 #define READ_BYTES (64u * 1024u)
-#define RECEIPT_BYTES 160u  /* no receipt is longer */
-#define OPEN_RETRY_MS 20    /* between two attempts to find a leader that was there a moment ago */
+#define RECEIPT_BYTES 160u /* no receipt is longer */
+#define OPEN_RETRY_MS 20   /* between two attempts to find a leader that was there a moment ago */
 
 struct worker {
 	const struct worker_options *options;
 	struct lds_session *session;
 	struct lds_events *events; /* tells positions; NULL: nobody asks for them */
 	struct flights flights;
-	char *input;               /* lines that are not committed: input[first .. first + n) */
+	char *input; /* lines that are not committed: input[first .. first + n) */
 	size_t first, n, allocated;
 	bool input_ended;
-	bool is_full;              /* the session takes no more until something has moved */
-	bool more;                 /* the session has work that no descriptor tells of */
-	int status;                /* of the first failure */
-	uint64_t progress_us;      /* when something moved last */
+	bool is_full;                /* the session takes no more until something has moved */
+	bool more;                   /* the session has work that no descriptor tells of */
+	int status;                  /* of the first failure */
+	uint64_t progress_us;        /* when something moved last */
 	struct worker_report report; /* what is to be told next */
 	char receipts[PIPE_BUF];
 	size_t n_receipts;
@@ -118,7 +118,8 @@ static void on_refused(struct lds_session *session, const struct lds_event *even
 /* Without receipts it is enough to count: what is no longer pending is durable. */
 static void settle_by_count(struct worker *worker, const struct lds_status *status) {
 	struct flights *flights = &worker->flights;
-	uint64_t left = worker->options->stage == LDS_APPLIED ? (status->queued_bytes > 0 ? flights->n : 0) : status->pending;
+	uint64_t left =
+		worker->options->stage == LDS_APPLIED ? (status->queued_bytes > 0 ? flights->n : 0) : status->pending;
 
 	while (flights->n > 0 && (flights_oldest(flights)->refused || flights->n - flights->n_refused > left))
 		arrive(worker);
@@ -288,12 +289,13 @@ static void give_up(struct worker *worker) {
 	lds_get_status(worker->session, &status);
 	next_line(worker, &line);
 	if (r == LDS_TIMEOUT && status.connection != LDS_CONNECTED)
-		fail(worker, oldest ? oldest->line : line.number, LDS_NOT_RUNNING, "the leader went away and did not come back in time");
+		fail(worker, oldest ? oldest->line : line.number, LDS_NOT_RUNNING,
+		     "the leader went away and did not come back in time");
 	else if (r == LDS_TIMEOUT && status.trouble_code != 0)
 		fail(worker, oldest ? oldest->line : line.number, status.trouble_code, status.trouble);
 	else
-		fail(worker, oldest ? oldest->line : line.number, r, r == LDS_TIMEOUT ? "the leader did not answer in time" :
-		                                                                         lds_last_error(worker->session));
+		fail(worker, oldest ? oldest->line : line.number, r,
+		     r == LDS_TIMEOUT ? "the leader did not answer in time" : lds_last_error(worker->session));
 	while (worker->flights.n > 0)
 		flights_drop_oldest(&worker->flights);
 }
@@ -355,8 +357,10 @@ static void turn(struct worker *worker) {
 /* A leader was there before the workers were made; one that has gone may come back. */
 static bool open_session(struct worker *worker) {
 	const struct call *call = worker->options->call;
-	struct lds_options options = { .size = sizeof(options), .socket = call->values[OPTION_SOCKET],
-		                           .store = worker->options->store, .timeout_ms = call->timeout_ms };
+	struct lds_options options = { .size = sizeof(options),
+		                           .socket = call->values[OPTION_SOCKET],
+		                           .store = worker->options->store,
+		                           .timeout_ms = call->timeout_ms };
 	uint64_t until_us = call->timeout_ms < 0 ? UINT64_MAX : clock_us() + (uint64_t)call->timeout_ms * 1000;
 	char error[sizeof(worker->report.text)] = "";
 	int r;
@@ -373,7 +377,8 @@ static bool open_session(struct worker *worker) {
 /* Positions are read from the log, from where it ends now. */
 static bool open_log(struct worker *worker) {
 	struct lds_status status = { .size = sizeof(status) };
-	struct lds_events_options options = { .size = sizeof(options), .flags = LDS_EVENTS_FOLLOW | LDS_EVENTS_CLIENT_ONLY };
+	struct lds_events_options options = { .size = sizeof(options),
+		                                  .flags = LDS_EVENTS_FOLLOW | LDS_EVENTS_CLIENT_ONLY };
 	int r;
 
 	if (worker->options->stage == LDS_APPLIED || (worker->options->stage == LDS_DURABLE && !worker->options->receipts))
