@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/arguments_mistake.h"
 #include "store/database.h"
 
 struct value {
@@ -265,17 +266,6 @@ static int read_values(struct arguments *arguments, json_t *object, struct error
 	return 0;
 }
 
-/* The library's message may quote the text, which is the user's; it does so last. */
-static int syntax_error(const struct schema_event *definition, const json_error_t *json_error, struct error *error) {
-	const char *quote = strstr(json_error->text, " near '");
-	int n = quote ? (int)(quote - json_error->text) : (int)strlen(json_error->text);
-
-	if (json_error_code(json_error) == json_error_out_of_memory)
-		return error_no_memory(error);
-	return error_set(error, ERROR_INVALID, "the arguments of event %s@%u are no JSON object, at byte %d: %.*s",
-	                 definition->name, definition->version, json_error->position, n, json_error->text);
-}
-
 static int read_text(struct arguments *arguments, const char *args, size_t args_bytes, struct error *error) {
 	const struct schema_event *definition = arguments->definition;
 	json_error_t json_error;
@@ -283,7 +273,7 @@ static int read_text(struct arguments *arguments, const char *args, size_t args_
 	int r;
 
 	if (!object)
-		return syntax_error(definition, &json_error, error);
+		return arguments_syntax_error(definition, args, &json_error, error);
 	if (json_is_object(object))
 		r = read_values(arguments, object, error);
 	else

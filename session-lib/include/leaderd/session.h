@@ -204,7 +204,7 @@ LDS_EXPORT void lds_rows_close(struct lds_rows *rows); /* accepts NULL */
 
 /* The session's own connection, for programs that link the same libsqlite3. One
  * pointer for the session's life; for reading only: an authorizer refuses all
- * else, BEGIN, SAVEPOINT, ATTACH and PRAGMA included. Do not set an authorizer or
+ * else, BEGIN, SAVEPOINT, ATTACH and every PRAGMA but those that describe tables. Do not set an authorizer or
  * hooks on it, do not close it, define no function under a built-in's name. */
 LDS_EXPORT struct sqlite3 *lds_db(struct lds_session *session);
 
