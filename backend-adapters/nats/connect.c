@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/text.h"
 #include "nats/jetstream.h"
 #include "proto/backend_wire.h"
 
@@ -33,20 +32,12 @@ void nats_close(void *data) {
 	free(backend);
 }
 
-/* The library's text about its last failure, fit for a line. */
-static void last_text(char *ret, size_t n) {
-	const char *text = nats_GetLastError(NULL);
-
-	snprintf(ret, n, "%s", text == NULL ? "" : text);
-	text_make_line(ret);
-}
-
 static int options_failed(const char *what, natsStatus status, struct error *error) {
 	char text[256];
 
 	if (status == NATS_NO_MEMORY)
 		return error_no_memory(error);
-	last_text(text, sizeof(text));
+	server_last_text(text, sizeof(text));
 	return error_set(error, ERROR_INVALID, "%s: %s (%s)", what, natsStatus_GetText(status), text);
 }
 
@@ -133,7 +124,9 @@ static int connect_failed(const struct nats_place *place, natsStatus status, str
 	const char *others = place->n_servers > 1 ? " or the others" : "";
 	char text[256];
 
-	last_text(text, sizeof(text));
+	server_last_text(text, sizeof(text));
+	if (place->creds != NULL && strstr(text, place->creds) != NULL)
+		return error_set(error, ERROR_INVALID, "cannot use the credentials file: %s", text);
 	switch (status) {
 	case NATS_NO_MEMORY:
 		return error_no_memory(error);
@@ -144,11 +137,6 @@ static int connect_failed(const struct nats_place *place, natsStatus status, str
 	case NATS_SSL_ERROR:
 		if (is_about_certificates(text))
 			return error_set(error, ERROR_PERMISSION, "no trust between us and %s: %s", server, text);
-		break;
-	case NATS_NOT_FOUND:
-	case NATS_INVALID_ARG:
-		if (place->creds != NULL)
-			return error_set(error, ERROR_INVALID, "%s holds no credentials: %s", place->creds, text);
 		break;
 	case NATS_TIMEOUT:
 		return error_set(error, ERROR_TIMEOUT, "%s%s did not answer in time", server, others);

@@ -142,6 +142,7 @@ void server_begin(struct nats_backend *backend);             /* an operation: se
 int64_t server_left_ms(const struct nats_backend *backend, int64_t most_ms); /* 0: the time is over */
 int server_failed(struct nats_backend *backend, const char *what, natsStatus status, jsErrCode code,
                   struct error *error);
+void server_last_text(char *ret, size_t n); /* what the library said of its last failure */
 int server_options(const struct nats_backend *backend, int64_t most_ms, jsOptions *ret, struct error *error);
 int server_look(struct nats_backend *backend, struct server_state *ret, struct error *error);
 /* The caller destroys the message. ERROR_CORRUPT: it is not there. */

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,23 @@
 
 #define PORT_DEFAULT "4222"
 #define PASSFILE_BYTES_MAX 1024u
+
+/* As asprintf: the text is owned by the caller; NULL: no memory. */
+__attribute__((format(printf, 1, 2))) static char *text_make(const char *format, ...) {
+	va_list arguments;
+	char *ret;
+
+	va_start(arguments, format);
+	int n = vsnprintf(NULL, 0, format, arguments);
+	va_end(arguments);
+	ret = malloc((size_t)n + 1);
+	if (ret == NULL)
+		return NULL;
+	va_start(arguments, format);
+	vsnprintf(ret, (size_t)n + 1, format, arguments);
+	va_end(arguments);
+	return ret;
+}
 
 static const char *const parameters[] = { "store", "tls", "ca", "cert", "key", "creds", "passfile", "replicas" };
 
@@ -72,9 +90,10 @@ static size_t host_length(const char *text) {
 	return n;
 }
 
+/* By its name alone: "127." may begin a host's name as well. */
 static bool is_this_machine(const char *host, size_t n) {
-	return (n == 9 && memcmp(host, "localhost", n) == 0) || (n > 4 && memcmp(host, "127.", 4) == 0) ||
-	       (n == 5 && memcmp(host, "[::1]", n) == 0);
+	return (n == 9 && memcmp(host, "localhost", n) == 0) || (n == 5 && memcmp(host, "[::1]", n) == 0) ||
+	       (n > 4 && memcmp(host, "127.", 4) == 0 && strspn(host, "0123456789.") >= n);
 }
 
 /* One "host:port" of the list; `*at` moves behind it. */
@@ -90,7 +109,8 @@ static int add_server(struct nats_place *place, const char **at, struct error *e
 		return error_set(error, ERROR_INVALID, "the URL names no server: nats://host:port, or several behind commas");
 	if (place->n_servers == NATS_SERVERS_MAX)
 		return error_set(error, ERROR_INVALID, "the URL names more than %u servers", NATS_SERVERS_MAX);
-	if (asprintf(&place->servers[place->n_servers], "nats://%.*s:%ld", (int)n, *at, number) < 0)
+	place->servers[place->n_servers] = text_make("nats://%.*s:%ld", (int)n, *at, number);
+	if (place->servers[place->n_servers] == NULL)
 		return error_no_memory(error);
 	place->n_servers++;
 	if (!is_this_machine(*at, n))
@@ -147,8 +167,12 @@ static int name_log(struct nats_place *place, const struct adapter_open *open, s
 		return r;
 	}
 	token = place_token(name);
-	if (token == NULL || asprintf(&place->stream, "leaderd-%s", token) < 0 ||
-	    asprintf(&place->subject, "leaderd.%s", token) < 0 || asprintf(&place->live_subject, "leaderd.%s.live", token) < 0)
+	if (token != NULL) {
+		place->stream = text_make("leaderd-%s", token);
+		place->subject = text_make("leaderd.%s", token);
+		place->live_subject = text_make("leaderd.%s.live", token);
+	}
+	if (place->stream == NULL || place->subject == NULL || place->live_subject == NULL)
 		r = error_no_memory(error);
 	free(token);
 	free(given);

@@ -25,7 +25,7 @@ static void collector_finish(struct collector *collector) {
 static int collector_add(struct collector *collector, struct event *event, struct error *error) {
 	if (collector->n == collector->allocated) {
 		size_t allocated = collector->allocated == 0 ? 64 : 2 * collector->allocated;
-		struct event **events = reallocarray(collector->events, allocated, sizeof(struct event *));
+		struct event **events = realloc(collector->events, allocated * sizeof(struct event *));
 
 		if (events == NULL)
 			return error_no_memory(error);

@@ -63,9 +63,10 @@ static bool take_fetched(struct nats_reader *reader, uint64_t sequence) {
 	return true;
 }
 
+/* Nobody answers for a consumer that is gone. */
 static void fetch(struct nats_backend *backend) {
 	struct nats_reader *reader = &backend->reader;
-	int64_t wait_ms = server_left_ms(backend, NATS_REQUEST_MS);
+	int64_t wait_ms = server_left_ms(backend, NATS_TRY_MS);
 	jsFetchRequest request;
 
 	drop_fetched(reader);

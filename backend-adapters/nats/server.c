@@ -33,6 +33,15 @@ int64_t server_left_ms(const struct nats_backend *backend, int64_t most_ms) {
 	return left_ms < most_ms ? left_ms : most_ms;
 }
 
+/* Fit for a line, and without the place in the library's source that stands before it. */
+void server_last_text(char *ret, size_t n) {
+	const char *text = nats_GetLastError(NULL);
+	const char *end = text != NULL && text[0] == '(' ? strstr(text, "): ") : NULL;
+
+	snprintf(ret, n, "%s", text == NULL ? "" : end == NULL ? text : end + 3);
+	text_make_line(ret);
+}
+
 static int code_of_jetstream(jsErrCode code) {
 	switch (code) {
 	case JSNotEnabledErr:
@@ -101,7 +110,7 @@ int server_failed(struct nats_backend *backend, const char *what, natsStatus sta
                   struct error *error) {
 	const char *stream = backend->place.stream;
 	int r = code != 0 ? code_of_jetstream(code) : code_of_status(backend, status);
-	const char *cause = nats_GetLastError(NULL);
+	const char *cause = NULL;
 	char text[200];
 
 	backend->unanswered = status == NATS_NO_RESPONDERS || code == JSNotEnabledErr || code == JSNotEnabledForAccountErr;
@@ -111,9 +120,13 @@ int server_failed(struct nats_backend *backend, const char *what, natsStatus sta
 		cause = "no server with JetStream answered";
 	else if (r == ERROR_PERMISSION)
 		natsConnection_GetLastError(backend->connection, &cause);
-	snprintf(text, sizeof(text), "%s", cause == NULL ? natsStatus_GetText(status) : cause);
+	if (cause == NULL)
+		server_last_text(text, sizeof(text));
+	else
+		snprintf(text, sizeof(text), "%s", cause);
 	text_make_line(text);
-	return error_set(error, r, "cannot %s stream %s: %s", what, stream, text);
+	return error_set(error, r, "cannot %s stream %s: %s", what, stream,
+	                 text[0] == '\0' ? natsStatus_GetText(status) : text);
 }
 
 int server_options(const struct nats_backend *backend, int64_t most_ms, jsOptions *ret, struct error *error) {

@@ -30,8 +30,8 @@
 
 static const char *const own_parameters[] = { "store", "listen", "passfile", "connect_timeout" };
 static const char *const libpq_parameters[] = {
-	"host", "hostaddr", "port", "user", "dbname", "sslmode", "sslrootcert", "sslcert", "sslkey", "sslcrl",
-	"channel_binding", "requirepeer",
+	"host",        "hostaddr", "port",   "user",   "dbname",          "sslmode",
+	"sslrootcert", "sslcert",  "sslkey", "sslcrl", "channel_binding", "requirepeer",
 };
 static const char *const secret_parameters[] = { "password", "sslpassword" };
 static const char *const ssl_modes[] = { "disable", "allow", "prefer", "require", "verify-ca", "verify-full" };
@@ -46,8 +46,9 @@ static bool is_one_of(const char *text, size_t n, const char *const *list, size_
 }
 
 static int refuse_password(struct error *error) {
-	return error_set(error, ERROR_INVALID, "the backend's URL held a password; it belongs into a passfile "
-	                                       "(parameter passfile, PGPASSFILE or ~/.pgpass, mode 0600)");
+	return error_set(error, ERROR_INVALID,
+	                 "the backend's URL held a password; it belongs into a passfile "
+	                 "(parameter passfile, PGPASSFILE or ~/.pgpass, mode 0600)");
 }
 
 static int check_ports(const char *at, const char *end, struct error *error) {
@@ -73,8 +74,9 @@ static int check_authority(const char *url, struct error *error) {
 	if (strchr(url, '#') != NULL)
 		return error_set(error, ERROR_INVALID, "the backend's URL held a \"#\"; write it as %%23");
 	if (strchr(user_end == NULL ? authority : user_end + 1, '@') != NULL)
-		return error_set(error, ERROR_INVALID, "the backend's URL held an \"@\" that ended no user name; write it as %%40, "
-		                                       "and leave a password to the passfile");
+		return error_set(error, ERROR_INVALID,
+		                 "the backend's URL held an \"@\" that ended no user name; write it as %%40, "
+		                 "and leave a password to the passfile");
 	return check_ports(user_end == NULL ? authority : user_end + 1, end, error);
 }
 
@@ -87,7 +89,8 @@ static int check_parameter(const char *at, size_t n, struct error *error) {
 	                   is_one_of(at, n_name, own_parameters, N_OF(own_parameters))))
 		return 0;
 	if (n_name == n || n_name > PARAMETER_NAME_BYTES_MAX || strspn(at, "abcdefghijklmnopqrstuvwxyz_") != n_name)
-		return error_set(error, ERROR_INVALID, "the backend's URL held something behind its \"?\" that is no parameter");
+		return error_set(error, ERROR_INVALID,
+		                 "the backend's URL held something behind its \"?\" that is no parameter");
 	return error_set(error, ERROR_INVALID, "the backend's URL held the parameter \"%.*s\", which does not exist",
 	                 (int)n_name, at);
 }
@@ -130,8 +133,8 @@ static void name_place(struct address *address) {
 	if (host == NULL)
 		host = address_option(address, "hostaddr");
 	snprintf(address->place, sizeof(address->place), "PostgreSQL at %s%s%s, database %s",
-	         host == NULL || *host == '\0' ? "the local socket" : host, port == NULL ? "" : ":", port == NULL ? "" : port,
-	         database == NULL ? "of the user's name" : database);
+	         host == NULL || *host == '\0' ? "the local socket" : host, port == NULL ? "" : ":",
+	         port == NULL ? "" : port, database == NULL ? "of the user's name" : database);
 }
 
 static int read_options(struct address *address, const char *url, struct error *error) {
@@ -144,8 +147,9 @@ static int read_options(struct address *address, const char *url, struct error *
 		address->options = PQconninfoParse((const char *)libpq_url.data, &libpq_error);
 		PQfreemem(libpq_error);
 		if (address->options == NULL)
-			r = error_set(error, ERROR_INVALID, "the backend's URL could not be read; it has the form "
-			                                    "postgres://user@host:port/database?parameter=value");
+			r = error_set(error, ERROR_INVALID,
+			              "the backend's URL could not be read; it has the form "
+			              "postgres://user@host:port/database?parameter=value");
 	}
 	bytes_finish(&libpq_url);
 	if (r < 0)
@@ -153,8 +157,9 @@ static int read_options(struct address *address, const char *url, struct error *
 	name_place(address);
 	ssl_mode = address_option(address, "sslmode");
 	if (ssl_mode != NULL && !is_one_of(ssl_mode, strlen(ssl_mode), ssl_modes, N_OF(ssl_modes)))
-		return error_set(error, ERROR_INVALID, "the backend's URL held an sslmode that does not exist; left out it is "
-		                                       "verify-full");
+		return error_set(error, ERROR_INVALID,
+		                 "the backend's URL held an sslmode that does not exist; left out it is "
+		                 "verify-full");
 	return 0;
 }
 
@@ -166,7 +171,8 @@ static int read_timeout(struct address *address, const char *url, struct error *
 
 	free(text);
 	if (!good)
-		return error_set(error, ERROR_INVALID, "the parameter connect_timeout of the backend's URL was not 1 to %u seconds",
+		return error_set(error, ERROR_INVALID,
+		                 "the parameter connect_timeout of the backend's URL was not 1 to %u seconds",
 		                 POSTGRES_CONNECT_MS / 1000);
 	address->connect_ms = (unsigned)seconds * 1000;
 	return 0;
@@ -179,7 +185,8 @@ static int read_listen(struct address *address, const char *url, struct error *e
 
 	free(text);
 	if (!on && !off)
-		return error_set(error, ERROR_INVALID, "the parameter listen of the backend's URL was neither \"on\" nor \"off\"");
+		return error_set(error, ERROR_INVALID,
+		                 "the parameter listen of the backend's URL was neither \"on\" nor \"off\"");
 	address->listen = on;
 	return 0;
 }
@@ -197,8 +204,8 @@ static int check_passfile(const char *path, struct error *error) {
 	if (!S_ISREG(status.st_mode))
 		return error_set(error, ERROR_PERMISSION, "the passfile %s is no regular file", path);
 	if ((status.st_mode & (S_IRWXG | S_IRWXO)) != 0)
-		return error_set(error, ERROR_PERMISSION, "the passfile %s is open to others than its owner; its mode must be 0600",
-		                 path);
+		return error_set(error, ERROR_PERMISSION,
+		                 "the passfile %s is open to others than its owner; its mode must be 0600", path);
 	return 0;
 }
 
@@ -249,7 +256,8 @@ static int find_credential(struct address *address, struct error *error) {
 	if (fd < 0 && errno == ENOENT)
 		return 0;
 	if (fd < 0)
-		return error_set(error, ERROR_PERMISSION, "cannot read the credential " CREDENTIAL_NAME ": %s", strerror(errno));
+		return error_set(error, ERROR_PERMISSION, "cannot read the credential " CREDENTIAL_NAME ": %s",
+		                 strerror(errno));
 	r = copy_credential(address, fd, error);
 	close(fd);
 	return r;

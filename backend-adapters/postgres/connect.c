@@ -20,7 +20,8 @@
 
 #define OPTIONS_MAX 40
 
-static_assert(POSTGRES_LOCK_MS == 4000 && POSTGRES_IDLE_MS == 5000 && POSTGRES_STATEMENT_MS == 10000, "SET below says the same");
+static_assert(POSTGRES_LOCK_MS == 4000 && POSTGRES_IDLE_MS == 5000 && POSTGRES_STATEMENT_MS == 10000,
+              "SET below says the same");
 
 /* Names are looked up in pg_catalog only: what else the database holds cannot come between. A push says by itself when
  * it must be durable; nothing else has to be. */
@@ -117,8 +118,10 @@ int connect_failure(const struct postgres *postgres, const char *text, struct er
 	}
 	make_one_line(line, sizeof(line), text);
 	if (strstr(text, "certificate verify failed") != NULL)
-		return error_set(error, ERROR_PERMISSION, "%s: the server's certificate was not accepted: it has expired, is not "
-		                                          "valid yet, or is not signed by the root certificate", postgres->place);
+		return error_set(error, ERROR_PERMISSION,
+		                 "%s: the server's certificate was not accepted: it has expired, is not "
+		                 "valid yet, or is not signed by the root certificate",
+		                 postgres->place);
 	if (strstr(text, "no password supplied") != NULL)
 		return error_set(error, ERROR_PERMISSION, "%s: the server asked for a password, and no passfile had one for it",
 		                 postgres->place);

@@ -21,19 +21,19 @@
 
 #define FORMAT_VERSION 1
 
-#define LOOK \
+#define LOOK                                                                                      \
 	"SELECT l.format, l.lineage, l.epoch, l.head_global, l.head_chain_hash, pg_is_in_recovery()," \
-	" (SELECT e.chain_hash FROM leaderd.event e WHERE e.log = l.name AND e.global = $2::bigint)" \
+	" (SELECT e.chain_hash FROM leaderd.event e WHERE e.log = l.name AND e.global = $2::bigint)"  \
 	" FROM leaderd.log l WHERE l.name = $1::text"
-#define LOCK \
+#define LOCK                                                                                                    \
 	"SELECT format, lineage, epoch, head_global, head_chain_hash, false FROM leaderd.log WHERE name = $1::text" \
 	" FOR UPDATE"
-#define ADD \
+#define ADD                                                                                \
 	"INSERT INTO leaderd.log (name, format, lineage, epoch, head_global, head_chain_hash)" \
 	" VALUES ($1::text, 1, $2::bytea, $3::bigint, 0, $4::bytea) ON CONFLICT (name) DO NOTHING"
 /* Asked of the catalog's tables: to_regclass may answer from a cache that is older than the lock. */
-#define FIND_TABLES \
-	"SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = 'leaderd')," \
+#define FIND_TABLES                                                                 \
+	"SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = 'leaderd'),"           \
 	" EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace" \
 	" WHERE n.nspname = 'leaderd' AND c.relname = 'event')"
 
@@ -46,7 +46,8 @@ static const char create_tables[] =
 	"CREATE TABLE leaderd.event (log text NOT NULL, global bigint NOT NULL CHECK (global > 0),"
 	" chain_hash bytea NOT NULL CHECK (octet_length(chain_hash) = 32), id uuid NOT NULL, packed bytea NOT NULL,"
 	" PRIMARY KEY (log, global))";
-static const char begin_durable[] = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL synchronous_commit = on";
+static const char begin_durable[] =
+	"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL synchronous_commit = on";
 
 /* 1: they are there. */
 static int find_tables(struct postgres *postgres, bool *ret_schema, struct error *error) {

@@ -22,11 +22,11 @@
 #include "runtime/adapter.h"
 
 /* What a call may take, each below the next, so that the server gives up first and says why. */
-#define POSTGRES_LOCK_MS 4000u                      /* another leader's push holds the log's row */
-#define POSTGRES_IDLE_MS 5000u                      /* the server waits for our next word in a transaction */
-#define POSTGRES_STATEMENT_MS 10000u                /* one statement at the server */
-#define POSTGRES_CONNECT_MS 10000u                  /* until the server has let us in */
-#define POSTGRES_CALL_MS (ADAPTER_CALL_MS - 4000u)  /* one operation */
+#define POSTGRES_LOCK_MS 4000u                     /* another leader's push holds the log's row */
+#define POSTGRES_IDLE_MS 5000u                     /* the server waits for our next word in a transaction */
+#define POSTGRES_STATEMENT_MS 10000u               /* one statement at the server */
+#define POSTGRES_CONNECT_MS 10000u                 /* until the server has let us in */
+#define POSTGRES_CALL_MS (ADAPTER_CALL_MS - 4000u) /* one operation */
 
 #define POSTGRES_VERSION_MIN 120000 /* the oldest server that the tests know */
 #define POSTGRES_PLACE_BYTES 200u
@@ -34,22 +34,22 @@
 
 struct postgres {
 	PGconn *connection;
-	char *log;                   /* its name; owned */
+	char *log;                        /* its name; owned */
 	char place[POSTGRES_PLACE_BYTES]; /* the server, for texts */
 	char channel[POSTGRES_CHANNEL_BYTES];
-	uint8_t lineage[16];         /* as found when it was opened */
+	uint8_t lineage[16]; /* as found when it was opened */
 	uint64_t epoch;
-	int64_t deadline_us;         /* CLOCK_MONOTONIC: the end of the operation under way */
-	int news_fd;                 /* always readable */
+	int64_t deadline_us; /* CLOCK_MONOTONIC: the end of the operation under way */
+	int news_fd;         /* always readable */
 	bool listening;
-	bool news;                   /* a hint that came along with an answer: the socket tells no more of it */
+	bool news; /* a hint that came along with an answer: the socket tells no more of it */
 };
 
 /* address.c */
 struct address {
-	PQconninfoOption *options;   /* owned: libpq's own reading of the URL */
-	char *passfile;              /* owned; NULL: libpq's own, PGPASSFILE or ~/.pgpass */
-	int passfile_copy;           /* the descriptor behind it, or -1 */
+	PQconninfoOption *options; /* owned: libpq's own reading of the URL */
+	char *passfile;            /* owned; NULL: libpq's own, PGPASSFILE or ~/.pgpass */
+	int passfile_copy;         /* the descriptor behind it, or -1 */
 	unsigned connect_ms;
 	bool listen;
 	char place[POSTGRES_PLACE_BYTES];
@@ -102,7 +102,7 @@ struct log_state {
 	uint8_t lineage[16];
 	uint64_t epoch;
 	struct backend_point head;
-	bool has_event;              /* at the position that was asked for */
+	bool has_event; /* at the position that was asked for */
 	struct hash chain_hash;
 };
 int log_open(struct postgres *postgres, const struct adapter_open *open, struct adapter_opened *ret,

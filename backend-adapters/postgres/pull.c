@@ -12,11 +12,11 @@
 
 #include "postgres/postgres.h"
 
-#define READ_EVENTS \
-	"SELECT global, chain_hash, packed FROM (SELECT global, chain_hash, packed," \
-	" sum(octet_length(packed)) OVER (ORDER BY global) - octet_length(packed) AS bytes_before FROM" \
+#define READ_EVENTS                                                                                       \
+	"SELECT global, chain_hash, packed FROM (SELECT global, chain_hash, packed,"                          \
+	" sum(octet_length(packed)) OVER (ORDER BY global) - octet_length(packed) AS bytes_before FROM"       \
 	" (SELECT global, chain_hash, packed FROM leaderd.event WHERE log = $1::text AND global > $2::bigint" \
-	" AND global <= $3::bigint ORDER BY global LIMIT $4::bigint) AS next) AS sized" \
+	" AND global <= $3::bigint ORDER BY global LIMIT $4::bigint) AS next) AS sized"                       \
 	" WHERE bytes_before < $5::bigint ORDER BY global"
 
 struct range {
@@ -51,11 +51,12 @@ static int read_event(const struct postgres *postgres, const PGresult *result, i
 	r = adapter_event_unpack(&event, PQgetvalue(result, row, 2), (size_t)PQgetlength(result, row, 2), error);
 	if (r < 0)
 		return r;
-	if (event->entry.at.global != expected || !result_bytes(result, row, 1, chain_hash.bytes, sizeof(chain_hash.bytes)) ||
+	if (event->entry.at.global != expected ||
+	    !result_bytes(result, row, 1, chain_hash.bytes, sizeof(chain_hash.bytes)) ||
 	    !hash_equal(&chain_hash, &event->chain_hash)) {
 		event_destroy(event);
-		return error_set(error, ERROR_CORRUPT, "the row of e%" PRIu64 " of the log %s contradicted itself (%s)", expected,
-		                 postgres->log, postgres->place);
+		return error_set(error, ERROR_CORRUPT, "the row of e%" PRIu64 " of the log %s contradicted itself (%s)",
+		                 expected, postgres->log, postgres->place);
 	}
 	*ret = event;
 	return 0;

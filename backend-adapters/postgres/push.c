@@ -15,10 +15,10 @@
 #include "base/bytes.h"
 #include "postgres/postgres.h"
 
-#define ADD_EVENTS \
-	"WITH moved AS (UPDATE leaderd.log SET head_global = $2::bigint, head_chain_hash = $3::bytea" \
-	" WHERE name = $1::text RETURNING name, head_global, head_chain_hash)," \
-	" added AS (INSERT INTO leaderd.event (log, global, chain_hash, id, packed)" \
+#define ADD_EVENTS                                                                                                    \
+	"WITH moved AS (UPDATE leaderd.log SET head_global = $2::bigint, head_chain_hash = $3::bytea"                     \
+	" WHERE name = $1::text RETURNING name, head_global, head_chain_hash),"                                           \
+	" added AS (INSERT INTO leaderd.event (log, global, chain_hash, id, packed)"                                      \
 	" SELECT $1::text, batch.* FROM unnest($4::bigint[], $5::bytea[], $6::uuid[], $7::bytea[]) AS batch RETURNING 1)" \
 	" SELECT moved.head_global, moved.head_chain_hash, (SELECT count(*) FROM added) FROM moved"
 
@@ -183,7 +183,8 @@ static void tell_others(struct postgres *postgres) {
 	command_run(postgres, command, NULL);
 }
 
-int postgres_push(void *backend, const struct adapter_push *push, struct adapter_push_answer *ret, struct error *error) {
+int postgres_push(void *backend, const struct adapter_push *push, struct adapter_push_answer *ret,
+                  struct error *error) {
 	struct postgres *postgres = backend;
 	struct adapter_push_answer answer = { 0 };
 	struct error cause = { 0 };

@@ -19,17 +19,25 @@ enum verdict { VERDICT_BYTE_UNKNOWN = 0, VERDICT_BYTE_LOGGED = 1, VERDICT_BYTE_R
 
 /* ---- which store, under which schema ----------------------------------------------- */
 
+static int check_usable(const struct leader *leader, struct error *error) {
+	if (leader->retired)
+		return error_set(error, ERROR_CONFLICT, "the store %s was removed", leader->name);
+	if (leader->store->hold.code != 0)
+		return error_set(error, leader->store->hold.code, "the store %s is on hold: %s", leader->name,
+		                 leader->store->hold.text);
+	return 0;
+}
+
 static int find_store(struct leader **ret, struct peer *peer, const Leaderd__Hello *hello, struct error *error) {
 	struct leader *leader;
 	int r = stores_get(&leader, peer->daemon, hello->store, error);
 
 	if (r == ERROR_NOT_FOUND && hello->schema[0] != '\0')
 		r = stores_create(&leader, peer->daemon, hello->store, hello->schema, error);
+	if (r == 0)
+		r = check_usable(leader, error);
 	if (r < 0)
 		return r;
-	if (leader->store->hold.code != 0)
-		return error_set(error, leader->store->hold.code, "the store %s is on hold: %s", leader->name,
-		                 leader->store->hold.text);
 	*ret = leader;
 	return 0;
 }
@@ -71,6 +79,10 @@ static int free_session_id(struct leader *leader, const struct peer *peer, const
 	if (!old || old->peer == peer)
 		return 0;
 	peer_read(old->peer);
+	/* It may have asked for anything, the store's removal included. */
+	int r = check_usable(leader, error);
+	if (r < 0)
+		return r;
 	old = leader_find_session(leader, hello->session_id);
 	if (!old || old->peer == peer)
 		return 0;

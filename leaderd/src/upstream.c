@@ -214,9 +214,15 @@ static void take_lineage(struct upstream *upstream) {
 	answer_gone(upstream, upstream_keep_lineage(upstream, &upstream->opened, &why), &why);
 }
 
+/* A contradiction between two logs does not pass by itself; what is only malformed
+ * may be right the next time. */
 static void merged(struct upstream *upstream, enum upstream_merged outcome) {
 	if (outcome == MERGED_DONE)
 		upstream->why = (struct error){ 0 };
+	if (outcome == MERGED_WRONG && upstream->why.code == ERROR_CONFLICT) {
+		answer(upstream, &(struct upstream_input){ .kind = UPSTREAM_PROBLEM, .permanent = true });
+		return;
+	}
 	answer(upstream, &(struct upstream_input){ .kind = UPSTREAM_MERGED, .outcome = outcome });
 }
 
@@ -245,6 +251,7 @@ static void perform_one(struct upstream *upstream, const struct upstream_effect 
 	case UPSTREAM_DO_STOP:
 		adapter_link_stop(&upstream->link);
 		upstream->asked = ASKED_NOTHING;
+		upstream->ping_number = 0;
 		break;
 	case UPSTREAM_DO_TAKE_LINEAGE:
 		take_lineage(upstream);
@@ -273,6 +280,41 @@ static void perform_one(struct upstream *upstream, const struct upstream_effect 
 		set_timer(upstream, effect->at_ms);
 		break;
 	}
+}
+
+/* ---- silence ---------------------------------------------------------------------------- */
+
+static int send_ping(struct upstream *upstream, struct error *error) {
+	Leaderd__ToAdapter message = LEADERD__TO_ADAPTER__INIT;
+	Leaderd__Ping ping = LEADERD__PING__INIT;
+
+	ping.number = ++upstream->number;
+	message.body_case = LEADERD__TO_ADAPTER__BODY_PING;
+	message.ping = &ping;
+	return adapter_link_send(&upstream->link, &message, error);
+}
+
+/* Whoever waits for news has no deadline: an adapter that hangs would never be missed. */
+static void watch_silence(struct upstream *upstream) {
+	if (upstream->machine.state == UPSTREAM_FOLLOWING && upstream->machine.live)
+		leader_set_timer(upstream->ping, upstream->ping_number ? UPSTREAM_ANSWER_MS_MAX : UPSTREAM_PING_MS);
+	else
+		event_del(upstream->ping);
+}
+
+static void on_ping(evutil_socket_t fd, short what, void *data) {
+	struct upstream *upstream = data;
+	int r;
+
+	if (upstream->ping_number)
+		r = error_set(&upstream->why, ERROR_TIMEOUT, "the adapter did not answer within %u ms", UPSTREAM_ANSWER_MS_MAX);
+	else
+		r = send_ping(upstream, &upstream->why);
+	upstream->ping_number = upstream->number;
+	if (r < 0)
+		upstream_give(upstream, &(struct upstream_input){ .kind = UPSTREAM_GONE });
+	else
+		watch_silence(upstream);
 }
 
 /* ---- the machine ------------------------------------------------------------------------ */
@@ -310,6 +352,7 @@ void upstream_give(struct upstream *upstream, const struct upstream_input *input
 		step(upstream, &next);
 	}
 	upstream->stepping = false;
+	watch_silence(upstream);
 	if (before != upstream->machine.state)
 		daemon_status_changed(upstream->leader->daemon);
 	upstream_wait_check(upstream);
@@ -326,7 +369,7 @@ void upstream_configure(struct upstream *upstream) {
 }
 
 void upstream_log_moved(struct upstream *upstream) {
-	if (upstream && !upstream->leader->retired)
+	if (upstream && upstream->machine.state != UPSTREAM_OFF)
 		event_active(upstream->wake, 0, 0);
 }
 
@@ -382,7 +425,8 @@ int upstream_create(struct upstream **ret, struct leader *leader, struct error *
 	adapter_link_init(&upstream->link, &link);
 	upstream->timer = evtimer_new(base, on_timer, upstream);
 	upstream->wake = event_new(base, -1, 0, on_wake, upstream);
-	if (!upstream->timer || !upstream->wake) {
+	upstream->ping = evtimer_new(base, on_ping, upstream);
+	if (!upstream->timer || !upstream->wake || !upstream->ping) {
 		upstream_destroy(upstream);
 		return error_no_memory(error);
 	}
@@ -405,6 +449,8 @@ struct upstream *upstream_destroy(struct upstream *upstream) {
 		event_free(upstream->timer);
 	if (upstream->wake)
 		event_free(upstream->wake);
+	if (upstream->ping)
+		event_free(upstream->ping);
 	if (upstream->errand.deadline)
 		event_free(upstream->errand.deadline);
 	backend_finish(&upstream->backend);

@@ -37,6 +37,7 @@
 #include "model/upstream_step.h"
 
 #define UPSTREAM_LINEAGE_BYTES BACKEND_LINEAGE_BYTES
+#define UPSTREAM_PING_MS 30000u /* of silence before an adapter that should tell of news is asked whether it lives */
 
 /* What the adapter was asked and has not answered. */
 enum upstream_asked { ASKED_NOTHING, ASKED_OPEN, ASKED_PULL, ASKED_PUSH };
@@ -53,12 +54,13 @@ struct upstream {
 	struct backend backend;
 	struct upstream_machine machine;
 	struct adapter_link link;
-	struct event *timer, *wake;
+	struct event *timer, *wake, *ping;
 	bool stepping;
 	bool has_next;                    /* an effect has an answer already */
 	struct upstream_input next;
 	enum upstream_asked asked;
 	uint64_t number, pull_number;     /* of the newest request, of the newest pull */
+	uint64_t ping_number;             /* not answered yet; 0: none */
 	uint64_t pushed_until;            /* the newest event of the push under way */
 	struct upstream_opened opened;
 	struct upstream_limits limits;

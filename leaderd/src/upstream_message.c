@@ -221,7 +221,7 @@ void upstream_take_message(struct upstream *upstream, const Leaderd__FromAdapter
 	case LEADERD__FROM_ADAPTER__BODY_PROBLEM:
 		take_problem(upstream, message->problem);
 		break;
-	default:
-		break; /* a pong says only that it lives */
+	default: /* a pong: it lives */
+		upstream->ping_number = 0;
 	}
 }

@@ -139,6 +139,8 @@ static int check_incoming_units(const struct payload *payload, struct error *err
 		r = unit_walk_next(&walk, &payload->events[i].entry, error);
 	if (r == 0)
 		r = unit_walk_end(&walk, error);
+	if (r < 0 && error)
+		error->code = ERROR_PROTOCOL; /* upstream's mistake, not the caller's */
 	return r < 0 ? ERROR_PROTOCOL : 0;
 }
 

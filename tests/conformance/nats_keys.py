@@ -66,9 +66,10 @@ class Key:
     def operator_token(self):
         return self.token("tests", self.public, {"type": "operator", "version": 2})
 
-    def account_token(self, account):
-        limits = {name: -1 for name in ("subs", "data", "payload", "imports", "exports", "conn", "leaf", "mem_storage",
-                                        "disk_storage", "streams", "consumer")}
+    def account_token(self, account, jetstream):
+        """What the account may store: -1, without a limit; 0, nothing: the system's own must not."""
+        limits = {name: -1 for name in ("subs", "data", "payload", "imports", "exports", "conn", "leaf")}
+        limits.update({name: jetstream for name in ("mem_storage", "disk_storage", "streams", "consumer")})
         return self.token("account", account.public, {"limits": {**limits, "wildcards": True}, "type": "account",
                                                       "version": 2})
 

@@ -34,8 +34,10 @@ static void tls_is_verified_without_being_asked_for(struct trial *trial) {
 	client_open_knowing(client, &(struct knowledge){ .url = url });
 
 	PGconn *admin = admin_open(trial);
-	snprintf(sql, sizeof(sql), "SELECT count(*) FROM pg_stat_activity JOIN pg_stat_ssl USING (pid)"
-	                           " WHERE ssl AND application_name = 'leaderd %s'", client->client_id);
+	snprintf(sql, sizeof(sql),
+	         "SELECT count(*) FROM pg_stat_activity JOIN pg_stat_ssl USING (pid)"
+	         " WHERE ssl AND application_name = 'leaderd %s'",
+	         client->client_id);
 	expect(trial, admin_number(trial, admin, sql) == 1, "the server knew of no TLS");
 	PQfinish(admin);
 }
@@ -52,8 +54,10 @@ static void another_hosts_certificate_is_not_trusted(struct trial *trial) {
 	const struct postgres_server *server = server_of(trial);
 	char url[URL_BYTES];
 
-	snprintf(url, sizeof(url), "postgres://device@other.example:%s/leaderd?hostaddr=127.0.0.1&passfile=%s/passfile"
-	                           "&sslrootcert=%s/tls/root.crt", server->port, server->folder, server->folder);
+	snprintf(url, sizeof(url),
+	         "postgres://device@other.example:%s/leaderd?hostaddr=127.0.0.1&passfile=%s/passfile"
+	         "&sslrootcert=%s/tls/root.crt",
+	         server->port, server->folder, server->folder);
 	struct problem problem = expect_problem(trial, url, ERROR_PERMISSION);
 	expect_text(trial, &problem, "other.example");
 }
@@ -205,9 +209,10 @@ static void a_user_with_the_documented_privileges_works(struct trial *trial) {
 
 	server_url(trial, url, "guest", "sslmode=disable&passfile=%s/passfile", server_of(trial)->folder);
 	client_destroy(open_device(trial, 0));
-	admin_run(trial, admin, "GRANT USAGE ON SCHEMA leaderd TO guest;"
-	                        "GRANT SELECT, INSERT, UPDATE ON leaderd.log TO guest;"
-	                        "GRANT SELECT, INSERT ON leaderd.event TO guest");
+	admin_run(trial, admin,
+	          "GRANT USAGE ON SCHEMA leaderd TO guest;"
+	          "GRANT SELECT, INSERT, UPDATE ON leaderd.log TO guest;"
+	          "GRANT SELECT, INSERT ON leaderd.event TO guest");
 	trial_new_store(trial);
 	client = client_start(trial, 0);
 	client_open_knowing(client, &(struct knowledge){ .url = url });
@@ -257,8 +262,9 @@ static void of_several_hosts_the_primary_is_taken(struct trial *trial) {
 	const struct postgres_server *server = server_of(trial);
 	char url[URL_BYTES];
 
-	snprintf(url, sizeof(url), "postgres://device@127.0.0.1:1,127.0.0.1:%s/leaderd?sslmode=disable&passfile=%s/passfile",
-	         server->port, server->folder);
+	snprintf(url, sizeof(url),
+	         "postgres://device@127.0.0.1:1,127.0.0.1:%s/leaderd?sslmode=disable&passfile=%s/passfile", server->port,
+	         server->folder);
 	expect_opened(trial, url);
 }
 

@@ -46,8 +46,8 @@ static void leaders_that_come_first_at_once_find_one_log(struct trial *trial) {
 			client_send_open(clients[i], &(struct knowledge){ 0 });
 		for (size_t i = 0; i < 6; i++) {
 			client_take_opened(clients[i]);
-			expect(trial, memcmp(clients[i]->opened.lineage, clients[0]->opened.lineage, 16) == 0, "two lineages in round %d",
-			       round);
+			expect(trial, memcmp(clients[i]->opened.lineage, clients[0]->opened.lineage, 16) == 0,
+			       "two lineages in round %d", round);
 		}
 		for (size_t i = 0; i < 6; i++)
 			client_destroy(clients[i]);
@@ -98,7 +98,8 @@ static void a_frozen_adapter_does_not_keep_the_others_waiting(struct trial *tria
 	expect(trial, answer.result == PUSH_ACCEPTED, "result %d %s%s", answer.result, answer.reason, answer.problem.text);
 	kill(frozen->pid, SIGCONT);
 	answer = client_take_answer(frozen);
-	expect(trial, answer.result == 0 && !answer.problem.permanent, "the one who was frozen got result %d", answer.result);
+	expect(trial, answer.result == 0 && !answer.problem.permanent, "the one who was frozen got result %d",
+	       answer.result);
 	client_open(frozen);
 	client_expect_log(frozen, &history, &root);
 	history_finish(&history);
@@ -114,9 +115,10 @@ static void a_full_disk_takes_nothing_and_passes(struct trial *trial) {
 
 	history_add_unit(trial, &history, 3, 100);
 	struct batch batch = batch_after(&history, 1, &parent);
-	admin_run(trial, admin, "CREATE FUNCTION leaderd.full() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
-	                        " RAISE EXCEPTION 'could not extend file' USING ERRCODE = '53100'; END $$;"
-	                        "CREATE TRIGGER full_disk AFTER INSERT ON leaderd.event EXECUTE FUNCTION leaderd.full()");
+	admin_run(trial, admin,
+	          "CREATE FUNCTION leaderd.full() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+	          " RAISE EXCEPTION 'could not extend file' USING ERRCODE = '53100'; END $$;"
+	          "CREATE TRIGGER full_disk AFTER INSERT ON leaderd.event EXECUTE FUNCTION leaderd.full()");
 	client_send_push(client, &batch);
 	struct answer answer = client_take_answer(client);
 	admin_run(trial, admin, "DROP FUNCTION leaderd.full CASCADE");
@@ -306,15 +308,16 @@ static void without_its_synchronous_standby_nothing_is_accepted(struct trial *tr
 	struct batch batch = batch_after(&history, 1, &parent);
 	admin_run(trial, admin, "ALTER SYSTEM SET synchronous_standby_names = 'missing'");
 	admin_run(trial, admin, "SELECT pg_reload_conf()");
-	while (admin_number(trial, admin, "SELECT count(*) FROM pg_settings WHERE name = 'synchronous_standby_names'"
-	                                  " AND setting = 'missing'") == 0)
+	while (admin_number(trial, admin,
+	                    "SELECT count(*) FROM pg_settings WHERE name = 'synchronous_standby_names'"
+	                    " AND setting = 'missing'") == 0)
 		;
 	client_send_push(client, &batch);
 	struct answer answer = client_take_answer(client);
 	admin_run(trial, admin, "ALTER SYSTEM RESET synchronous_standby_names");
 	admin_run(trial, admin, "SELECT pg_reload_conf()");
-	expect(trial, answer.result == 0 && answer.problem.code == ERROR_TIMEOUT, "result %d, problem %d: %s", answer.result,
-	       answer.problem.code, answer.problem.text);
+	expect(trial, answer.result == 0 && answer.problem.code == ERROR_TIMEOUT, "result %d, problem %d: %s",
+	       answer.result, answer.problem.code, answer.problem.text);
 	client_open(client);
 	client_push(client, &batch);
 	client_expect_log(client, &history, &root);

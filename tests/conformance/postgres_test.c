@@ -35,8 +35,10 @@ PGconn *admin_open(struct trial *trial) {
 	const struct postgres_server *server = server_of(trial);
 	char conninfo[URL_BYTES];
 
-	snprintf(conninfo, sizeof(conninfo), "host=%s/socket port=%s user=admin dbname=leaderd"
-	         " options='-c client_min_messages=warning'", server->folder, server->port);
+	snprintf(conninfo, sizeof(conninfo),
+	         "host=%s/socket port=%s user=admin dbname=leaderd"
+	         " options='-c client_min_messages=warning'",
+	         server->folder, server->port);
 	PGconn *admin = PQconnectdb(conninfo);
 	expect(trial, PQstatus(admin) == CONNECTION_OK, "the administrator was not let in: %s", PQerrorMessage(admin));
 	return admin;

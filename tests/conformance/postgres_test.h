@@ -16,7 +16,7 @@
 #include "conformance.h"
 
 struct postgres_server {
-	struct options options;      /* first: a trial's options lead here */
+	struct options options; /* first: a trial's options lead here */
 	const char *script, *folder;
 	const char *port;
 };

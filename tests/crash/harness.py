@@ -36,7 +36,7 @@ IS_SANITIZED = os.environ.get("LEADERD_SANITIZED", "no") == "yes"
 _undertakings = []  # what must end with this process, newest last
 
 
-def _end_everything():
+def end_everything():
     while _undertakings:
         _undertakings.pop()()
 
@@ -45,7 +45,7 @@ def _interrupt(number, frame):
     raise KeyboardInterrupt
 
 
-atexit.register(_end_everything)
+atexit.register(end_everything)
 signal.signal(signal.SIGTERM, _interrupt)
 
 
@@ -258,9 +258,24 @@ class Session:
     def commit(self, event, /, **args):
         return self.ask(f"commit {event} {json.dumps(args)}")
 
-    def wait(self, seconds=SECONDS):
-        """Until everything is durable: (code, id, text)."""
-        return self.ask(f"wait {int(seconds * 1000)}")
+    def commit_unit(self, *events):
+        """Pairs of name and arguments, as one unit."""
+        return self.ask("unit " + "\t".join(f"{name} {json.dumps(args)}" for name, args in events))
+
+    def wait(self, seconds=SECONDS, stage="durable"):
+        """Until everything has reached the stage: (code, id, text)."""
+        return self.ask(f"wait {int(seconds * 1000)} {stage}")
+
+    def value(self, sql):
+        """The first value of the first row, as text."""
+        code, _, text = self.ask(f"query {sql}")
+        assert code == "ok", f"{code}: {text}"
+        return text
+
+    def refused(self):
+        """How many refusals were reported, and the newest reason."""
+        number, reason = self.ask("refused")[2].split(" ", 1)
+        return int(number), reason
 
     def status(self):
         connection, pending, queued, trouble = self.ask("status")[2].split(" ", 3)
@@ -285,7 +300,7 @@ class Story(unittest.TestCase):
     def setUp(self):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="leaderd-crash-"))
         _undertakings.append(lambda: shutil.rmtree(self.folder, ignore_errors=True))
-        self.addCleanup(_end_everything)
+        self.addCleanup(end_everything)
         self.leader = Leader(self.folder)
 
     def start_process(self, command, **options):

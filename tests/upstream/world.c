@@ -225,6 +225,15 @@ void device_note(struct device *device, const char *id) {
 	wait_durable(device);
 }
 
+void device_long_note(struct device *device, const char *id, unsigned n_bytes) {
+	char *args;
+
+	assert_true(asprintf(&args, "{\"id\":\"%s\",\"text\":\"%0*d\"}", id, (int)n_bytes, 0) > 0);
+	commit(device, "noteAdded", args);
+	free(args);
+	wait_durable(device);
+}
+
 void device_notes(struct device *device, const char *prefix, unsigned n) {
 	for (unsigned i = 1; i <= n; i++) {
 		char id[64];
@@ -238,7 +247,7 @@ void device_notes(struct device *device, const char *prefix, unsigned n) {
 }
 
 void device_mark(struct device *device, const char *id) {
-	char args[128];
+	char args[2048];
 
 	snprintf(args, sizeof(args), "{\"id\":\"%s\"}", id);
 	commit(device, "noteMarked", args);
@@ -317,6 +326,10 @@ static bool has_error_text(const struct lda_store *store, const void *data) {
 	return strstr(store->backend_error, data) != NULL;
 }
 
+static bool has_no_error(const struct lda_store *store, const void *data) {
+	return store->backend_code == 0 && store->backend_error[0] == '\0';
+}
+
 static bool has_confirmed(const struct lda_store *store, const void *data) {
 	return store->backend_head.global == *(const uint64_t *)data;
 }
@@ -335,6 +348,10 @@ void expect_state(struct device *device, const char *state) {
 
 void expect_error_text(struct device *device, const char *part) {
 	await(device, has_error_text, part, part);
+}
+
+void expect_no_error(struct device *device) {
+	await(device, has_no_error, NULL, "expected nothing to be wrong");
 }
 
 void expect_confirmed(struct device *device, uint64_t global) {

@@ -55,6 +55,7 @@ void device_restart(struct device *device); /* after either */
 
 /* Each adds one note, and waits until it is durable. */
 void device_note(struct device *device, const char *id);
+void device_long_note(struct device *device, const char *id, unsigned n_bytes);
 void device_notes(struct device *device, const char *prefix, unsigned n);
 void device_mark(struct device *device, const char *id);      /* client-only */
 void device_unit(struct device *device, const char *prefix, unsigned n); /* n notes in one unit */
@@ -70,6 +71,7 @@ struct lda_stores *device_status(struct device *device);
 /* Waits until the status has this. */
 void expect_state(struct device *device, const char *state);
 void expect_error_text(struct device *device, const char *part);
+void expect_no_error(struct device *device);
 void expect_confirmed(struct device *device, uint64_t global);
 /* The same of its log's file, without anyone connecting. */
 void expect_log_confirmed(struct device *device, uint64_t global);

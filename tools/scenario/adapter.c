@@ -138,14 +138,16 @@ static int open_log(struct adapter *adapter, const char *url, struct error *erro
 	Leaderd__Open open = LEADERD__OPEN__INIT;
 	const Leaderd__FromAdapter *answer;
 	uint8_t new_lineage[BACKEND_LINEAGE_BYTES];
+	char client_id[CLIENT_ID_BYTES + 1] = { 0 };
 	int r;
 
+	memset(client_id, '0', CLIENT_ID_BYTES);
 	arc4random_buf(new_lineage, sizeof(new_lineage));
 	open.number = ++adapter->number;
 	open.protocol = BACKEND_PROTOCOL_VERSION;
 	open.store = (char *)STORE;
 	open.url = (char *)url;
-	open.client_id = (char *)"00000000";
+	open.client_id = client_id;
 	open.new_lineage.data = new_lineage;
 	open.new_lineage.len = sizeof(new_lineage);
 	message.body_case = LEADERD__TO_ADAPTER__BODY_OPEN;
@@ -236,7 +238,7 @@ int adapter_chain(struct adapter *adapter, struct chain *ret, struct hash *ret_h
 
 	ret->n = 0;
 	while (more) {
-		const Leaderd__Page *page;
+		const Leaderd__Page *page = NULL;
 		int r = pull_page(adapter, &place.message, &page, error);
 
 		if (r == 0)

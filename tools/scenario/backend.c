@@ -13,6 +13,10 @@
 
 #include "scenario.h"
 
+static const char *const kind_names[] = {
+	[BACKEND_NONE] = "none", [BACKEND_FILE] = "file", [BACKEND_POSTGRES] = "postgres", [BACKEND_NATS] = "nats"
+};
+
 static void folder_of_file(const struct scenario *scenario, const char *name, char ret[BACKEND_PATH_BYTES]) {
 	snprintf(ret, BACKEND_PATH_BYTES, "%s/%s", scenario->folder, name);
 }
@@ -32,16 +36,15 @@ static int choose_file(struct scenario *scenario, struct error *error) {
 static int choose_server(struct scenario *scenario, struct error *error) {
 	struct backend *backend = &scenario->backend;
 	struct server *server = scenario->server;
-	bool is_postgres = strcmp(backend->kind, "postgres") == 0;
 	char url[256];
-	int r = server_need(server, scenario->scripts, backend->kind, error);
+	int r = server_need(server, scenario->scripts, kind_names[backend->kind], error);
 
 	if (r == 0)
 		r = server_ask(server, "url", url, sizeof(url), error);
 	if (r < 0)
 		return r;
 	server->n_logs++;
-	if (is_postgres)
+	if (backend->kind == BACKEND_POSTGRES)
 		snprintf(backend->url, sizeof(backend->url), "%s?sslmode=disable&passfile=%s/passfile&store=story-%u", url,
 		         server->folder, server->n_logs);
 	else
@@ -49,26 +52,34 @@ static int choose_server(struct scenario *scenario, struct error *error) {
 	return 0;
 }
 
+static int find_kind(enum backend_kind *ret, const char *name, struct error *error) {
+	for (unsigned i = 0; i < sizeof(kind_names) / sizeof(kind_names[0]); i++) {
+		if (strcmp(kind_names[i], name) == 0) {
+			*ret = (enum backend_kind)i;
+			return 0;
+		}
+	}
+	return error_set(error, ERROR_INVALID, "backend \"%s\" is not known; file, postgres, nats and none are", name);
+}
+
 int backend_choose(struct scenario *scenario, const char *kind, struct error *error) {
 	struct backend *backend = &scenario->backend;
 	int r;
 
-	if (backend->kind[0] != '\0')
+	if (backend->kind != BACKEND_NONE)
 		return error_set(error, ERROR_INVALID, "the story has a backend already");
 	if (scenario->n_devices > 0)
 		return error_set(error, ERROR_INVALID, "put the backend line before the devices");
-	if (strcmp(kind, "none") == 0)
-		return 0;
-	if (strcmp(kind, "file") != 0 && strcmp(kind, "postgres") != 0 && strcmp(kind, "nats") != 0)
-		return error_set(error, ERROR_INVALID, "backend \"%s\" is not known; file, postgres, nats and none are", kind);
-	snprintf(backend->kind, sizeof(backend->kind), "%s", kind);
-	r = strcmp(kind, "file") == 0 ? choose_file(scenario, error) : choose_server(scenario, error);
+	r = find_kind(&backend->kind, kind, error);
+	if (r < 0 || backend->kind == BACKEND_NONE)
+		return r;
+	r = backend->kind == BACKEND_FILE ? choose_file(scenario, error) : choose_server(scenario, error);
 	backend->runs = r == 0;
 	return r;
 }
 
 const char *backend_url(const struct scenario *scenario) {
-	return scenario->backend.kind[0] != '\0' ? scenario->backend.url : NULL;
+	return scenario->backend.kind != BACKEND_NONE ? scenario->backend.url : NULL;
 }
 
 /* ---- out of reach, and back ---------------------------------------------------------------- */
@@ -84,7 +95,7 @@ static int rename_file(struct scenario *scenario, const char *from, const char *
 }
 
 static int check_runs(const struct scenario *scenario, bool runs, struct error *error) {
-	if (scenario->backend.kind[0] == '\0')
+	if (scenario->backend.kind == BACKEND_NONE)
 		return error_set(error, ERROR_INVALID, "the story has no backend");
 	if (scenario->backend.runs != runs)
 		return error_set(error, ERROR_INVALID, runs ? "the backend does not run" : "the backend runs already");
@@ -97,8 +108,8 @@ int backend_stop(struct scenario *scenario, struct error *error) {
 	if (r < 0)
 		return r;
 	adapter_end(&scenario->backend.adapter);
-	r = strcmp(scenario->backend.kind, "file") == 0 ? rename_file(scenario, "backend", "backend.away", error)
-	                                                : server_tell(scenario->server, "stop", error);
+	r = scenario->backend.kind == BACKEND_FILE ? rename_file(scenario, "backend", "backend.away", error)
+	                                                : server_stop(scenario->server, error);
 	scenario->backend.runs = r < 0;
 	return r;
 }
@@ -108,15 +119,15 @@ int backend_start(struct scenario *scenario, struct error *error) {
 
 	if (r < 0)
 		return r;
-	r = strcmp(scenario->backend.kind, "file") == 0 ? rename_file(scenario, "backend.away", "backend", error)
-	                                                : server_tell(scenario->server, "start", error);
+	r = scenario->backend.kind == BACKEND_FILE ? rename_file(scenario, "backend.away", "backend", error)
+	                                                : server_start(scenario->server, error);
 	scenario->backend.runs = r == 0;
 	return r;
 }
 
 int backend_chain(struct scenario *scenario, struct chain *ret, struct hash *ret_hash, struct error *error) {
 	struct backend *backend = &scenario->backend;
-	int r = backend->runs ? adapter_need(&backend->adapter, backend->kind, backend->url, error)
+	int r = backend->runs ? adapter_need(&backend->adapter, kind_names[backend->kind], backend->url, error)
 	                      : error_set(error, ERROR_INVALID, "there is no backend that runs");
 
 	if (r == 0)

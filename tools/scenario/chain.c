@@ -8,11 +8,6 @@
 
 #include "scenario.h"
 
-static void add_text(struct bytes *out, const char *text) {
-	if (bytes_add(out, text, strlen(text)) < 0)
-		abort();
-}
-
 /* A piece of a context, without what a context cannot carry; cut where it is full,
  * between two characters. */
 static void add_to_context(struct notation *token, const char *text) {
@@ -127,13 +122,13 @@ static void print_found(char ret[NOTATION_BYTES_MAX], const struct notation *fou
 	notation_print(ret, &shown);
 }
 
-void chain_compare(struct bytes *out, const struct chain *expected, const struct chain *found, bool end_only) {
+void chain_print_difference(const struct chain *expected, const struct chain *found, bool end_only) {
 	size_t skip = skipped(expected, found, end_only);
 	size_t n = expected->n > found->n - skip ? expected->n : found->n - skip;
-	char line[2 * NOTATION_BYTES_MAX + 64], left[NOTATION_BYTES_MAX], right[NOTATION_BYTES_MAX];
+	char left[NOTATION_BYTES_MAX], right[NOTATION_BYTES_MAX];
 	bool marked = false;
 
-	add_text(out, "      expected                        found\n");
+	fprintf(stderr, "      expected                        found\n");
 	for (size_t i = 0; i < n; i++) {
 		const struct notation *wanted = i < expected->n ? &expected->tokens[i] : NULL;
 		const struct notation *there = skip + i < found->n ? &found->tokens[skip + i] : NULL;
@@ -145,8 +140,7 @@ void chain_compare(struct bytes *out, const struct chain *expected, const struct
 			notation_print(left, wanted);
 		if (there != NULL)
 			print_found(right, there, wanted);
-		snprintf(line, sizeof(line), "  %s %-30s  %s\n", same || marked ? "   " : "-->", left, right);
+		fprintf(stderr, "  %s %-30s  %s\n", same || marked ? "   " : "-->", left, right);
 		marked |= !same;
-		add_text(out, line);
 	}
 }

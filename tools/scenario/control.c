@@ -115,19 +115,21 @@ int control_chain(struct scenario *scenario, struct control *control, struct cha
 }
 
 int control_standing(struct control *control, struct session_standing *ret, struct error *error) {
-	unsigned long long global = 0, client = 0;
+	unsigned long long at[4] = { 0 };
 	struct session_standing standing = { 0 };
 	struct bytes reply = { 0 };
 	int r = control_ask(control, &reply, error, "standing"), connected = 0;
 
-	if (r >= 0 && sscanf((const char *)reply.data, "%d %llu %llu %llu %llu", &connected, &standing.pending,
-	                     &standing.queued_bytes, &global, &client) != 5)
+	if (r >= 0 && sscanf((const char *)reply.data, "%d %llu %llu %llu %llu %llu %llu %llu", &connected,
+	                     &standing.pending, &standing.queued_bytes, &standing.generation, &at[0], &at[1], &at[2],
+	                     &at[3]) != 8)
 		r = error_set(error, ERROR_PROTOCOL, "session %s said \"%s\"", control->name, (const char *)reply.data);
 	bytes_finish(&reply);
 	if (r < 0)
 		return r;
 	standing.connected = connected;
-	standing.leader_head = (struct position){ global, client };
+	standing.leader_head = (struct position){ at[0], at[1] };
+	standing.confirmed = (struct position){ at[2], at[3] };
 	*ret = standing;
 	return 0;
 }

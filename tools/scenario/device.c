@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -100,7 +101,7 @@ static int learn_client_id(struct scenario *scenario, struct device *device, str
 		return r;
 	r = lda_status(connection, STORE, &stores);
 	if (r == LDS_NOT_FOUND) {
-		r = lda_store_create(connection, STORE, scenario->schema, scenario->schema_path, NULL);
+		r = lda_store_create(connection, STORE, scenario->schema, scenario->schema_path, backend_url(scenario));
 		if (r == 0)
 			r = lda_status(connection, STORE, &stores);
 	}
@@ -135,7 +136,8 @@ int device_add(struct scenario *scenario, const char *name, struct error *error)
 		return error_set(error, ERROR_INVALID, "a device needs a schema: put a schema line before it");
 	if (scenario->n_devices == DEVICES_MAX)
 		return error_set(error, ERROR_TOO_LARGE, "more than %u devices", DEVICES_MAX);
-	if (strlen(name) >= NAME_BYTES || strpbrk(name, "./:") != NULL || device_find(scenario, name) != NULL)
+	if (strlen(name) >= NAME_BYTES || strpbrk(name, "./:") != NULL || device_find(scenario, name) != NULL ||
+	    strcmp(name, "backend") == 0 || strcmp(name, "push") == 0)
 		return error_set(error, ERROR_INVALID, "\"%s\" is no name for a new device", name);
 	*device = (struct device){ 0 };
 	snprintf(device->name, sizeof(device->name), "%s", name);
@@ -181,7 +183,7 @@ int device_chain(struct scenario *scenario, struct device *device, struct chain 
 	return r;
 }
 
-int device_head(struct device *device, struct position *ret_head, size_t *ret_pending, struct error *error) {
+int device_standing(struct device *device, struct device_standing *ret, struct error *error) {
 	struct lda_connection *connection;
 	struct lda_stores *stores;
 	int r = connect_to(device, &connection, error);
@@ -191,14 +193,33 @@ int device_head(struct device *device, struct position *ret_head, size_t *ret_pe
 	r = lda_status(connection, STORE, &stores);
 	if (r < 0)
 		return failed(device, connection, r, error);
-	*ret_head = (struct position){ stores->items[0].head.global, stores->items[0].head.client };
-	*ret_pending = stores->items[0].has_backend ? stores->items[0].pending : 0;
+	const struct lda_store *store = &stores->items[0];
+	*ret = (struct device_standing){ .head = { store->head.global, store->head.client },
+		                             .confirmed = { store->backend_head.global, store->backend_head.client },
+		                             .generation = store->generation,
+		                             .pending = store->pending,
+		                             .pulls = store->has_backend && !store->offline,
+		                             .pushes = store->has_backend && !store->offline && !store->push_only };
+	snprintf(ret->backend_error, sizeof(ret->backend_error), "%s", store->backend_error);
 	lda_stores_free(stores);
 	lda_close(connection);
 	return 0;
 }
 
-int device_refused_count(struct device *device, size_t *ret, struct error *error) {
+int device_set_offline(struct device *device, enum device_link link, struct error *error) {
+	struct lda_connection *connection;
+	int r = connect_to(device, &connection, error);
+
+	if (r < 0)
+		return r;
+	r = link == LINK_ONLINE ? lda_online(connection, STORE) : lda_offline(connection, STORE, link == LINK_PULLS_ONLY);
+	if (r < 0)
+		return failed(device, connection, r, error);
+	lda_close(connection);
+	return 0;
+}
+
+int device_refused(struct device *device, struct refused_counts *ret, const char *reason, struct error *error) {
 	struct lda_connection *connection;
 	struct lda_refusals *refusals;
 	int r = connect_to(device, &connection, error);
@@ -208,7 +229,11 @@ int device_refused_count(struct device *device, size_t *ret, struct error *error
 	r = lda_refused_list(connection, STORE, &refusals);
 	if (r < 0)
 		return failed(device, connection, r, error);
-	*ret = refusals->n;
+	*ret = (struct refused_counts){ .all = refusals->n };
+	for (size_t i = 0; i < refusals->n; i++) {
+		ret->for_the_reason += strstr(refusals->items[i].reason, reason) != NULL;
+		snprintf(ret->newest_reason, sizeof(ret->newest_reason), "%s", refusals->items[i].reason);
+	}
 	lda_refusals_free(refusals);
 	lda_close(connection);
 	return 0;
@@ -238,6 +263,63 @@ int device_verify(struct device *device, struct error *error) {
 	path_in(device, "data/stores/" STORE, folder);
 	r = store_verify(folder, NULL, NULL, NULL, &verification, error);
 	return r < 0 ? error_prefix(error, "device %s", device->name) : 0;
+}
+
+int device_confirmed(struct device *device, struct position *ret_head, struct hash *ret_hash, struct error *error) {
+	struct eventlog_status status;
+	struct eventlog *log;
+	char path[320];
+	int r;
+
+	path_in(device, "data/stores/" STORE "/eventlog.db", path);
+	r = eventlog_open(&log, &(struct eventlog_options){ .path = path, .read_only = true }, error);
+	if (r < 0)
+		return error_prefix(error, "device %s", device->name);
+	eventlog_status(log, &status);
+	eventlog_close(log);
+	*ret_head = status.upstream_head;
+	*ret_hash = status.upstream_chain_hash;
+	return 0;
+}
+
+int device_watch_log(const struct device *device, int *ret_fd, struct error *error) {
+	char folder[320];
+	int fd = inotify_init1(IN_CLOEXEC);
+
+	path_in(device, "data/stores/" STORE, folder);
+	if (fd < 0 || inotify_add_watch(fd, folder, IN_MODIFY) < 0) {
+		error_set(error, ERROR_IO, "cannot watch %s: %s", folder, strerror(errno));
+		if (fd >= 0)
+			close(fd);
+		return ERROR_IO;
+	}
+	*ret_fd = fd;
+	return 0;
+}
+
+/* True if it is the log that was written, and not the state. */
+static bool read_change(int fd) {
+	char buffer[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
+	ssize_t n = read(fd, buffer, sizeof(buffer));
+
+	for (ssize_t at = 0; at < n;) {
+		const struct inotify_event *change = (const struct inotify_event *)(buffer + at);
+
+		if (change->len > 0 && strcmp(change->name, "eventlog.db-wal") == 0)
+			return true;
+		at += (ssize_t)(sizeof(*change) + change->len);
+	}
+	return false;
+}
+
+int device_wait_for_write(struct device *device, int fd, int timeout_ms, struct error *error) {
+	struct pollfd ready = { fd, POLLIN, 0 };
+
+	do {
+		if (poll(&ready, 1, timeout_ms) != 1)
+			return error_set(error, ERROR_TIMEOUT, "device %s wrote nothing to its log", device->name);
+	} while (!read_change(fd));
+	return 0;
 }
 
 void device_print_log(const struct device *device) {

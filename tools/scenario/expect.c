@@ -13,107 +13,26 @@
 struct expectation {
 	struct scenario *scenario;
 	struct device *device; /* or: */
-	struct control *control;
+	struct control *control; /* or, both NULL: the backend */
 	bool end_only;
 	struct chain expected, found;
 	const char *sql, *value; /* expect-query */
 	struct bytes reply;
-	size_t count, found_count;
+	const char *reason; /* expect-refused */
+	size_t count;
+	struct refused_counts refused;
 };
-
-/* ---- settle ---------------------------------------------------------------------------- */
-
-/* Which nodes have to settle: all that run and read, or those named. */
-struct settling {
-	struct scenario *scenario;
-	bool devices[DEVICES_MAX], sessions[SESSIONS_MAX];
-};
-
-static int choose_named(struct settling *settling, char *rest, struct error *error) {
-	struct scenario *scenario = settling->scenario;
-
-	while (*rest != '\0') {
-		char *name = step_word(&rest);
-		struct device *device = device_find(scenario, name);
-		struct control *control = control_find(scenario, name);
-
-		if (device == NULL && control == NULL)
-			return step_unknown(name, error);
-		if (control != NULL && control->paused)
-			return error_set(error, ERROR_INVALID, "session %s is paused and cannot settle", name);
-		if (device != NULL)
-			settling->devices[device - scenario->devices] = true;
-		else
-			settling->sessions[control - scenario->sessions] = true;
-	}
-	return 0;
-}
-
-static void choose_all(struct settling *settling) {
-	const struct scenario *scenario = settling->scenario;
-
-	for (unsigned i = 0; i < scenario->n_devices; i++)
-		settling->devices[i] = scenario->devices[i].process != 0;
-	for (unsigned i = 0; i < scenario->n_sessions; i++)
-		settling->sessions[i] = scenario->sessions[i].process != 0 && !scenario->sessions[i].paused &&
-		                        settling->devices[scenario->sessions[i].device];
-}
-
-static int session_is_settled(struct scenario *scenario, struct control *control, struct error *error) {
-	struct session_standing standing;
-	struct position head;
-	size_t ignored;
-	int r = control_standing(control, &standing, error);
-
-	if (r == 0)
-		r = device_head(&scenario->devices[control->device], &head, &ignored, error);
-	if (r < 0)
-		return r;
-	if (standing.connected && standing.pending == 0 && standing.queued_bytes == 0 &&
-	    position_compare(standing.leader_head, head) == 0)
-		return 1;
-	return error_set(error, 0, "session %s has %llu pending events, %s", control->name, standing.pending,
-	                 !standing.connected ? "and no leader" : "and may not have taken in all of its leader's log");
-}
-
-static int is_settled(void *data, struct error *error) {
-	struct settling *settling = data;
-	struct scenario *scenario = settling->scenario;
-	int r = 1;
-
-	for (unsigned i = 0; i < scenario->n_sessions && r == 1; i++)
-		if (settling->sessions[i])
-			r = session_is_settled(scenario, &scenario->sessions[i], error);
-	for (unsigned i = 0; i < scenario->n_devices && r == 1; i++) {
-		struct position head;
-		size_t pending = 0;
-
-		if (settling->devices[i])
-			r = device_head(&scenario->devices[i], &head, &pending, error) < 0 ? error->code : 1;
-		if (pending > 0)
-			r = error_set(error, 0, "device %s has %zu events that its backend has not confirmed",
-			              scenario->devices[i].name, pending);
-	}
-	return r;
-}
-
-int step_settle(struct scenario *scenario, char *rest, struct error *error) {
-	struct settling settling = { .scenario = scenario };
-	int r = 0;
-
-	if (*rest != '\0')
-		r = choose_named(&settling, rest, error);
-	else
-		choose_all(&settling);
-	return r < 0 ? r : step_wait_for(is_settled, &settling, SETTLE_MS, error);
-}
 
 /* ---- chains ------------------------------------------------------------------------------ */
 
 static int fetch_chain(struct expectation *expectation, struct error *error) {
+	struct hash ignored;
+
 	if (expectation->device != NULL)
 		return device_chain(expectation->scenario, expectation->device, &expectation->found, error);
-	return control_chain(expectation->scenario, expectation->control, &expectation->found, error);
+	if (expectation->control != NULL)
+		return control_chain(expectation->scenario, expectation->control, &expectation->found, error);
+	return backend_chain(expectation->scenario, &expectation->found, &ignored, error);
 }
 
 static int chain_holds(void *data, struct error *error) {
@@ -124,14 +43,11 @@ static int chain_holds(void *data, struct error *error) {
 }
 
 static int wait_for_chain(struct expectation *expectation, const char *name, struct error *error) {
-	struct bytes difference = { 0 };
 	int r = step_wait_for(chain_holds, expectation, expectation->scenario->expect_ms, error);
 
 	if (r != ERROR_TIMEOUT)
 		return r;
-	chain_compare(&difference, &expectation->expected, &expectation->found, expectation->end_only);
-	fwrite(difference.data, 1, difference.n, stderr);
-	bytes_finish(&difference);
+	chain_print_difference(&expectation->expected, &expectation->found, expectation->end_only);
 	return error_set(error, ERROR_CONFLICT, "the chain of %s is another one", name);
 }
 
@@ -142,7 +58,7 @@ int step_expect(struct scenario *scenario, char *rest, struct error *error) {
 
 	expectation.device = device_find(scenario, name);
 	expectation.control = control_find(scenario, name);
-	if (expectation.device == NULL && expectation.control == NULL)
+	if (expectation.device == NULL && expectation.control == NULL && strcmp(name, "backend") != 0)
 		return step_unknown(name, error);
 	if (strncmp(rest, "ends", 4) == 0 && (rest[4] == '\0' || isspace((unsigned char)rest[4]))) {
 		expectation.end_only = true;
@@ -183,76 +99,28 @@ int step_expect_query(struct scenario *scenario, char *rest, struct error *error
 
 static int count_holds(void *data, struct error *error) {
 	struct expectation *expectation = data;
-	int r = device_refused_count(expectation->device, &expectation->found_count, error);
+	struct refused_counts *counts = &expectation->refused;
+	int r = device_refused(expectation->device, counts, expectation->reason, error);
 
-	return r < 0 ? r : expectation->found_count == expectation->count;
+	return r < 0 ? r : counts->all == expectation->count && counts->for_the_reason == counts->all;
 }
 
+/* expect-refused DEVICE NUMBER [what all their reasons contain] */
 int step_expect_refused(struct scenario *scenario, char *rest, struct error *error) {
 	struct expectation expectation = { .scenario = scenario };
-	char *name = step_word(&rest), *end;
+	char *name = step_word(&rest), *number = step_word(&rest), *end;
 	int r;
 
 	expectation.device = device_find(scenario, name);
 	if (expectation.device == NULL)
 		return error_set(error, ERROR_NOT_FOUND, "there is no device \"%s\"", name);
-	expectation.count = strtoul(rest, &end, 10);
-	if (!isdigit((unsigned char)*rest) || *end != '\0')
-		return error_set(error, ERROR_INVALID, "expected: expect-refused DEVICE NUMBER");
+	expectation.count = strtoul(number, &end, 10);
+	expectation.reason = rest;
+	if (!isdigit((unsigned char)*number) || *end != '\0')
+		return error_set(error, ERROR_INVALID, "expected: expect-refused DEVICE NUMBER [REASON]");
 	r = step_wait_for(count_holds, &expectation, scenario->expect_ms, error);
 	if (r == ERROR_TIMEOUT)
-		error_set(error, ERROR_CONFLICT, "device %s keeps %zu refused events", name, expectation.found_count);
-	return r;
-}
-
-/* ---- all nodes --------------------------------------------------------------------------- */
-
-static int state_holds(void *data, struct error *error) {
-	struct expectation *expectation = data;
-	struct bytes dump = { 0 };
-	int r = control_ask(expectation->control, &dump, error, "dump");
-
-	if (r >= 0)
-		r = dump.n == expectation->reply.n && memcmp(dump.data, expectation->reply.data, dump.n) == 0;
-	bytes_finish(&dump);
-	return r;
-}
-
-static int session_agrees(struct expectation *expectation, struct error *error) {
-	int r = wait_for_chain(expectation, expectation->control->name, error);
-
-	if (r == 0)
-		r = step_wait_for(state_holds, expectation, expectation->scenario->expect_ms, error);
-	if (r == ERROR_TIMEOUT)
-		error_set(error, ERROR_CONFLICT, "session %s has another state than its device", expectation->control->name);
-	return r;
-}
-
-static int sessions_agree_with(struct scenario *scenario, struct device *device, struct error *error) {
-	struct expectation expectation = { .scenario = scenario, .device = device };
-	int r = device_dump(device, &expectation.reply, error);
-
-	if (r == 0)
-		r = fetch_chain(&expectation, error);
-	expectation.expected = expectation.found;
-	expectation.device = NULL;
-	for (unsigned i = 0; i < scenario->n_sessions && r == 0; i++) {
-		expectation.control = &scenario->sessions[i];
-		if (&scenario->devices[expectation.control->device] == device && expectation.control->process != 0)
-			r = session_agrees(&expectation, error);
-	}
-	bytes_finish(&expectation.reply);
-	return r;
-}
-
-/* Without a backend nothing is confirmed, so each device is compared with its own sessions. */
-int step_expect_same(struct scenario *scenario, char *rest, struct error *error) {
-	int r = 0;
-
-	for (unsigned i = 0; i < scenario->n_devices && r == 0; i++) {
-		r = sessions_agree_with(scenario, &scenario->devices[i], error);
-		if (r == 0)
-			r = device_verify(&scenario->devices[i], error);
-	}
+		error_set(error, ERROR_CONFLICT, "device %s keeps %zu refused events%s%s", name, expectation.refused.all,
+		          expectation.refused.all > 0 ? "; the newest: " : "", expectation.refused.newest_reason);
 	return r;
 }

@@ -31,6 +31,7 @@ static void clean_up(struct scenario *scenario) {
 	struct error ignored;
 
 	end_all(scenario, SIGKILL, &ignored);
+	adapter_end(&scenario->backend.adapter);
 	nftw(scenario->folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 	free(scenario->schema);
 }
@@ -88,7 +89,7 @@ int scenario_run(struct scenario *scenario, const char *file, struct error *erro
 	}
 	r = run_lines(scenario, lines, error);
 	fclose(lines);
-	for (unsigned i = 0; r < 0 && i < scenario->n_devices; i++)
+	for (unsigned i = 0; r < 0 && r != ERROR_SKIP && i < scenario->n_devices; i++)
 		device_print_log(&scenario->devices[i]);
 	clean_up(scenario);
 	return r;

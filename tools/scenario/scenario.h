@@ -3,13 +3,16 @@
 
 /*
  * leader-scenario: a story, told to real processes. Devices are leaderd
- * processes with a data directory each, sessions are processes of this program;
- * everything lives in one temporary folder and ends with the scenario.
+ * processes with a data directory each, sessions are processes of this program,
+ * and the backend is a real one; everything ends with the scenario.
  *
  *   main.c      options                     session_process.c  what a session process runs
  *   scenario.c  one file, line by line      control.c          the parent's end of it
  *   steps.c     what a line does            device.c           a leaderd, and what it says
- *   expect.c    what a line expects         chain.c            chains: made, compared, shown
+ *   settle.c    waiting for calm            backend.c          the backend: kinds, out of reach and back
+ *   expect.c    what a line expects         server.c           a server for it, by its script
+ *   same.c      all nodes compared          adapter.c          what stands in its log
+ *                                           chain.c            chains: made, compared, shown
  */
 
 #include <stdbool.h>
@@ -19,6 +22,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "model/notation.h"
+#include "proto/backend_wire.h"
 
 #define DEVICES_MAX 8u
 #define SESSIONS_MAX 32u
@@ -28,7 +32,10 @@
 #define STORE "scenario"
 #define EXPECT_MS 5000 /* how long an expectation may take to come true, unless --wait says otherwise */
 #define SETTLE_MS 10000
-#define REPLY_MS 15000 /* a session process that does not answer is broken */
+#define REPLY_MS 15000 /* a session process, or an adapter, that does not answer is broken */
+#define BACKEND_PATH_BYTES 256u
+#define ADAPTER_PATH_BYTES 4096u
+#define ERROR_SKIP (ERROR_LAST - 1) /* a program that the story needs is not installed */
 
 struct device {
 	char name[NAME_BYTES];
@@ -46,8 +53,40 @@ struct control {
 	bool paused;
 };
 
+/* A server that the stories of one run share. Zeroed is none. */
+struct server {
+	char kind[16];
+	char script[1024];
+	char folder[256];
+	pid_t keeper; /* removes the server when keeper_fd is closed */
+	int keeper_fd;
+	bool stopped;
+	unsigned n_logs; /* made there so far */
+};
+
+/* A program that reads the backend's log for us. Zeroed is none. */
+struct adapter {
+	pid_t process; /* 0: not running */
+	int fd;
+	uint64_t number; /* of the newest request */
+	struct wire_reader reader;
+	struct wire_arena arena;
+};
+
+enum backend_kind { BACKEND_NONE, BACKEND_FILE, BACKEND_POSTGRES, BACKEND_NATS };
+
+struct backend {
+	enum backend_kind kind;
+	char url[1024];
+	bool runs; /* it can be reached */
+	struct adapter adapter;
+};
+
 struct scenario {
 	const char *leaderd; /* the program */
+	const char *scripts; /* folder of those that make servers; NULL: not given */
+	const char *kind;    /* of backend, instead of what the file says; NULL: as it says */
+	struct server *server;
 	const char *own;     /* this program */
 	const char *file;
 	unsigned line;
@@ -58,6 +97,7 @@ struct scenario {
 	char schema_path[512];
 	struct device devices[DEVICES_MAX];
 	unsigned n_devices;
+	struct backend backend;
 	struct control sessions[SESSIONS_MAX];
 	unsigned n_sessions;
 	unsigned n_expectations;
@@ -80,7 +120,7 @@ struct control *step_session_of(struct scenario *scenario, char **rest, struct e
  * pass too, but not ERROR_INVALID: what is malformed stays so. */
 int step_wait_for(int (*holds)(void *data, struct error *error), void *data, int timeout_ms, struct error *error);
 
-/* expect.c: the verbs that look and change nothing. */
+/* settle.c, expect.c, same.c: the verbs that look and change nothing. */
 int step_settle(struct scenario *scenario, char *rest, struct error *error);
 int step_expect(struct scenario *scenario, char *rest, struct error *error);
 int step_expect_query(struct scenario *scenario, char *rest, struct error *error);
@@ -93,11 +133,27 @@ int device_start(struct scenario *scenario, struct device *device, struct error 
 int device_end(struct device *device, int signal, struct error *error);
 struct device *device_find(struct scenario *scenario, const char *name);
 int device_chain(struct scenario *scenario, struct device *device, struct chain *ret, struct error *error);
-/* The newest event of its log, and how many wait for a backend's word. */
-int device_head(struct device *device, struct position *ret_head, size_t *ret_pending, struct error *error);
-int device_refused_count(struct device *device, size_t *ret, struct error *error);
+struct device_standing {
+	struct position head, confirmed;
+	uint64_t generation, pending;
+	bool pulls, pushes; /* as its user wants it */
+	char backend_error[256];
+};
+int device_standing(struct device *device, struct device_standing *ret, struct error *error);
+enum device_link { LINK_ONLINE, LINK_PULLS_ONLY, LINK_OFFLINE };
+int device_set_offline(struct device *device, enum device_link link, struct error *error);
+struct refused_counts {
+	size_t all, for_the_reason; /* those whose reason contains what was asked for */
+	char newest_reason[256];
+};
+int device_refused(struct device *device, struct refused_counts *ret, const char *reason, struct error *error);
 int device_dump(struct device *device, struct bytes *ret, struct error *error);
 int device_verify(struct device *device, struct error *error);
+/* What it knows to be confirmed, and the chain hash there. */
+int device_confirmed(struct device *device, struct position *ret_head, struct hash *ret_hash, struct error *error);
+/* Writes to its log, seen the moment they happen; the caller closes *ret_fd. */
+int device_watch_log(const struct device *device, int *ret_fd, struct error *error);
+int device_wait_for_write(struct device *device, int fd, int timeout_ms, struct error *error);
 void device_print_log(const struct device *device); /* its last lines, to stderr */
 /* The name of the device with this client id, or NULL. */
 const char *device_name_of(const struct scenario *scenario, const char *client_id);
@@ -106,7 +162,8 @@ const char *device_name_of(const struct scenario *scenario, const char *client_i
 struct session_standing {
 	bool connected;
 	unsigned long long pending, queued_bytes;
-	struct position leader_head; /* as far as it has taken its leader's log in */
+	struct position leader_head, confirmed; /* as far as it has taken its leader's log in */
+	unsigned long long generation;
 };
 int control_add(struct scenario *scenario, const char *name, struct error *error);
 int control_start(struct scenario *scenario, struct control *control, struct error *error);
@@ -127,12 +184,35 @@ struct session_process_options {
 };
 _Noreturn void session_process(const struct session_process_options *options);
 
+/* backend.c */
+/* ERROR_SKIP: its server is not installed. */
+int backend_choose(struct scenario *scenario, const char *kind, struct error *error);
+const char *backend_url(const struct scenario *scenario); /* NULL: none */
+int backend_stop(struct scenario *scenario, struct error *error);
+int backend_start(struct scenario *scenario, struct error *error);
+int backend_chain(struct scenario *scenario, struct chain *ret, struct hash *ret_hash, struct error *error);
+
+/* server.c */
+/* One of this kind that runs: the present one, or a new one. ERROR_SKIP. */
+int server_need(struct server *server, const char *scripts, const char *kind, struct error *error);
+int server_stop(struct server *server, struct error *error);
+int server_start(struct server *server, struct error *error); /* 0 as well if it runs */
+/* The line that its script answers to the verb. */
+int server_ask(const struct server *server, const char *verb, char *ret, size_t bytes, struct error *error);
+void server_end(struct server *server); /* accepts none */
+
+/* adapter.c */
+int adapter_need(struct adapter *adapter, const char *kind, const char *url, struct error *error);
+/* The whole log, and the chain hash of its newest event; after a failure the adapter is to be ended. */
+int adapter_chain(struct adapter *adapter, struct chain *ret, struct hash *ret_hash, struct error *error);
+void adapter_end(struct adapter *adapter); /* accepts none */
+
 /* chain.c */
 struct lds_event;
 /* `node` is shown while the event is unconfirmed; NULL: none. */
 int chain_add(struct chain *chain, const struct lds_event *event, const char *node, struct error *error);
 bool chain_matches(const struct chain *expected, const struct chain *found, bool end_only);
-/* Both chains side by side, the first difference marked. */
-void chain_compare(struct bytes *out, const struct chain *expected, const struct chain *found, bool end_only);
+/* Both chains side by side, to stderr, the first difference marked. */
+void chain_print_difference(const struct chain *expected, const struct chain *found, bool end_only);
 
 #endif

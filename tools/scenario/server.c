@@ -71,10 +71,24 @@ int server_ask(const struct server *server, const char *verb, char *ret, size_t 
 	return run_script(words, ret, bytes, error);
 }
 
-int server_tell(struct server *server, const char *verb, struct error *error) {
+static int tell(const struct server *server, const char *verb, struct error *error) {
 	char ignored[256];
 
 	return server_ask(server, verb, ignored, sizeof(ignored), error);
+}
+
+int server_stop(struct server *server, struct error *error) {
+	int r = tell(server, "stop", error);
+
+	server->stopped = r == 0;
+	return r;
+}
+
+int server_start(struct server *server, struct error *error) {
+	int r = server->stopped ? tell(server, "start", error) : 0;
+
+	server->stopped = r < 0;
+	return r;
 }
 
 /* ---- the keeper -------------------------------------------------------------------------- */
@@ -125,7 +139,7 @@ int server_need(struct server *server, const char *scripts, const char *kind, st
 	if (server->folder[0] != '\0' && strcmp(server->kind, kind) != 0)
 		server_end(server);
 	if (server->folder[0] != '\0')
-		return server_tell(server, "start", error); /* the story before may have stopped it */
+		return server_start(server, error); /* the story before may have stopped it */
 	if (scripts == NULL)
 		return error_set(error, ERROR_INVALID, "backend %s needs a server: say where its script is, by --servers", kind);
 	snprintf(server->kind, sizeof(server->kind), "%s", kind);

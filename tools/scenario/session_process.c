@@ -24,6 +24,8 @@
 #include "session-lib/src/event_view.h"
 #include "session-lib/src/session.h"
 
+#define LOOK_MS 50 /* between two looks whether the leader that reads its log to us is still there */
+
 struct worker {
 	struct lds_session *session;
 	int fd;
@@ -130,12 +132,14 @@ static void send_chain(struct worker *worker) {
 
 static void send_standing(struct worker *worker) {
 	struct lds_status status = { .size = sizeof(status) };
-	char text[128];
+	char text[256];
 
 	lds_get_status(worker->session, &status);
-	snprintf(text, sizeof(text), "%d %llu %llu %llu %llu", status.connection == LDS_CONNECTED,
+	snprintf(text, sizeof(text), "%d %llu %llu %llu %llu %llu %llu %llu", status.connection == LDS_CONNECTED,
 	         (unsigned long long)status.pending, (unsigned long long)status.queued_bytes,
-	         (unsigned long long)status.leader_head.global, (unsigned long long)status.leader_head.client);
+	         (unsigned long long)status.generation, (unsigned long long)status.leader_head.global,
+	         (unsigned long long)status.leader_head.client, (unsigned long long)status.backend_head.global,
+	         (unsigned long long)status.backend_head.client);
 	reply(worker, 0, text);
 }
 
@@ -205,6 +209,13 @@ static bool has_seen(const struct worker *worker, const struct lds_status *statu
 	       same(status->backend_head, worker->seen_backend);
 }
 
+static bool is_connected(const struct worker *worker) {
+	struct lds_status status = { .size = sizeof(status) };
+
+	lds_get_status(worker->session, &status);
+	return status.connection == LDS_CONNECTED;
+}
+
 /* The leader's log up to the session's head. Reading processes, too, so that the
  * head may move on meanwhile. */
 static bool read_log(struct worker *worker, const struct lds_status *status) {
@@ -219,9 +230,11 @@ static bool read_log(struct worker *worker, const struct lds_status *status) {
 	worker->seen.n = 0;
 	if (lds_events_open(worker->session, &options, &events) < 0)
 		return false;
-	while ((r = lds_events_next(events, EXPECT_MS, &event)) == LDS_EVENT)
-		if (chain_add(&worker->seen, event, event->client_id, &error) < 0)
-			break;
+	do {
+		r = lds_events_next(events, LOOK_MS, &event);
+		if (r == LDS_EVENT && chain_add(&worker->seen, event, event->client_id, &error) < 0)
+			r = error.code;
+	} while (r == LDS_EVENT || (r == LDS_TIMEOUT && is_connected(worker)));
 	lds_events_close(events);
 	if (r != 0)
 		return false;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "scenario.h"
 
@@ -76,9 +77,7 @@ static int step_schema(struct scenario *scenario, char *rest, struct error *erro
 static int step_backend(struct scenario *scenario, char *rest, struct error *error) {
 	char *kind = step_word(&rest);
 
-	if (strcmp(kind, "none") == 0)
-		return 0;
-	return error_set(error, ERROR_INVALID, "backend \"%s\" is not known; \"none\" is", kind);
+	return backend_choose(scenario, scenario->kind != NULL ? scenario->kind : kind, error);
 }
 
 static int for_each_word(struct scenario *scenario, char *rest, struct error *error,
@@ -153,6 +152,42 @@ static int step_batch(struct scenario *scenario, char *rest, struct error *error
 	return r < 0 ? r : 0;
 }
 
+/* ---- the link to the backend ----------------------------------------------------------- */
+
+static int set_link(struct scenario *scenario, const char *name, enum device_link link, struct error *error) {
+	struct device *device = device_find(scenario, name);
+
+	if (device == NULL)
+		return error_set(error, ERROR_NOT_FOUND, "there is no device \"%s\"", name);
+	return device_set_offline(device, link, error);
+}
+
+static int cut_one(struct scenario *scenario, const char *name, struct error *error) {
+	return set_link(scenario, name, LINK_OFFLINE, error);
+}
+
+static int stop_pushing_one(struct scenario *scenario, const char *name, struct error *error) {
+	return set_link(scenario, name, LINK_PULLS_ONLY, error);
+}
+
+static int join_one(struct scenario *scenario, const char *name, struct error *error) {
+	return set_link(scenario, name, LINK_ONLINE, error);
+}
+
+/* offline DEVICE... [push] */
+static int step_offline(struct scenario *scenario, char *rest, struct error *error) {
+	size_t n = strlen(rest);
+	bool pulls_on = n > 5 && strcmp(rest + n - 5, " push") == 0;
+
+	if (pulls_on)
+		rest[n - 5] = '\0';
+	return for_each_word(scenario, rest, error, pulls_on ? stop_pushing_one : cut_one);
+}
+
+static int step_online(struct scenario *scenario, char *rest, struct error *error) {
+	return for_each_word(scenario, rest, error, join_one);
+}
+
 /* ---- processes ------------------------------------------------------------------------ */
 
 static int end_one(struct scenario *scenario, const char *name, int signal, struct error *error) {
@@ -161,6 +196,8 @@ static int end_one(struct scenario *scenario, const char *name, int signal, stru
 
 	if (device != NULL)
 		return device_end(device, signal, error);
+	if (signal == SIGTERM && strcmp(name, "backend") == 0)
+		return backend_stop(scenario, error);
 	return control != NULL ? control_end(control, signal, error) : step_unknown(name, error);
 }
 
@@ -178,11 +215,35 @@ static int start_one(struct scenario *scenario, const char *name, struct error *
 
 	if (device != NULL)
 		return device_start(scenario, device, error);
+	if (strcmp(name, "backend") == 0)
+		return backend_start(scenario, error);
 	return control != NULL ? control_start(scenario, control, error) : step_unknown(name, error);
 }
 
+/* kill A during STEP: A dies as soon as the step makes it write to its log. */
+static int kill_during(struct scenario *scenario, const char *name, char *step, struct error *error) {
+	struct device *device = device_find(scenario, name);
+	int fd, r;
+
+	if (device == NULL)
+		return error_set(error, ERROR_NOT_FOUND, "there is no device \"%s\"", name);
+	r = device_watch_log(device, &fd, error);
+	if (r < 0)
+		return r;
+	r = step_perform(scenario, step, error);
+	if (r == 0)
+		r = device_wait_for_write(device, fd, scenario->expect_ms, error);
+	close(fd);
+	return r < 0 ? r : device_end(device, SIGKILL, error);
+}
+
 static int step_kill(struct scenario *scenario, char *rest, struct error *error) {
-	return for_each_word(scenario, rest, error, kill_one);
+	char *during = strstr(rest, " during ");
+
+	if (during == NULL)
+		return for_each_word(scenario, rest, error, kill_one);
+	*during = '\0';
+	return kill_during(scenario, rest, during + strlen(" during "), error);
 }
 
 static int step_stop(struct scenario *scenario, char *rest, struct error *error) {
@@ -204,6 +265,8 @@ static const struct {
 	{ "backend", step_backend, false },
 	{ "device", step_device, false },
 	{ "session", step_session, false },
+	{ "offline", step_offline, false },
+	{ "online", step_online, false },
 	{ "pause", step_pause, false },
 	{ "resume", step_resume, false },
 	{ "commit", step_commit, false },
