@@ -16,10 +16,10 @@
 #define BACKEND_PROTOCOL_VERSION 1u
 #define BACKEND_LINEAGE_BYTES 16u
 #define BACKEND_CURSOR_BYTES_MAX 256u
-#define BACKEND_URL_BYTES_MAX 4096u              /* a backend's address */
-#define BACKEND_BATCH_EVENTS_MAX 4096u           /* events in one push: the arena holds them */
-#define BACKEND_BATCH_BYTES_MAX (960u * 1024u)   /* packed events of one push or page: they fit a frame */
-#define BACKEND_PAGE_EVENTS_MAX UNIT_EVENTS_MAX  /* events in one page: UPSTREAM_PAGE_EVENTS_MAX, or one larger unit */
+#define BACKEND_URL_BYTES_MAX 4096u             /* a backend's address */
+#define BACKEND_BATCH_EVENTS_MAX 4096u          /* events in one push: the arena holds them */
+#define BACKEND_BATCH_BYTES_MAX (960u * 1024u)  /* packed events of one push or page: they fit a frame */
+#define BACKEND_PAGE_EVENTS_MAX UNIT_EVENTS_MAX /* events in one page: UPSTREAM_PAGE_EVENTS_MAX, or one larger unit */
 
 /* Unpack and check. The message lives in the arena until it is cleared.
  * ERROR_PROTOCOL and ERROR_TOO_LARGE (naming message and field), ERROR_VERSION

@@ -130,6 +130,23 @@ static int check_events_open(const struct place *at, const Leaderd__EventsOpen *
 	return r < 0 ? r : check_text_length(at, "client_id", open->client_id, CLIENT_ID_BYTES);
 }
 
+/* Whole units, one behind the other. */
+static int check_units(const struct place *at, Leaderd__Event *const *events, size_t n_events) {
+	for (size_t i = 0; i < n_events;) {
+		size_t count = events[i]->unit_count;
+		struct place event = place_index(at, "events", i);
+		int r;
+
+		if (count == 0 || count > n_events - i)
+			return check_failed(&event, "unit_count", ERROR_PROTOCOL, "was %zu, with %zu events to come", count, n_events - i);
+		r = check_unit(at, events + i, count);
+		if (r < 0)
+			return r;
+		i += count;
+	}
+	return 0;
+}
+
 static int check_request(const struct place *at, const Leaderd__Request *request) {
 	int r = check_version(at, request->protocol);
 
@@ -141,6 +158,8 @@ static int check_request(const struct place *at, const Leaderd__Request *request
 		r = check_text_length(at, "backend", request->backend, BACKEND_URL_BYTES_MAX);
 	if (r == 0)
 		r = check_ids(at, "ids", &request->ids);
+	if (r == 0)
+		r = check_units(at, request->events, request->n_events);
 	return r < 0 ? r : check_number(at, "after", request->after, INT64_MAX);
 }
 

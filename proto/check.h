@@ -44,10 +44,10 @@ int check_code(const struct place *at, int32_t code);     /* of the field `code`
 int check_body(const void *body, const struct place *at); /* a message that must be there */
 
 enum event_form {
-	EVENT_PUSHED,  /* full, without what leaders add */
-	EVENT_REFUSED, /* full, perhaps never logged */
-	EVENT_LOGGED,  /* full, with its local hash */
-	EVENT_FED,     /* as logged, or short */
+	EVENT_PUSHED,   /* full, without what leaders add */
+	EVENT_REFUSED,  /* full, perhaps never logged */
+	EVENT_LOGGED,   /* full, with its local hash */
+	EVENT_FED,      /* as logged, or short */
 	EVENT_CONFIRMED /* full and synced, with its chain hash and nothing that is local to a device */
 };
 int check_event(const struct place *at, const Leaderd__Event *event, enum event_form form);

@@ -67,7 +67,8 @@ static int check_place(const struct place *at, const Leaderd__Event *event, enum
 	if (!placed && form != EVENT_PUSHED && form != EVENT_REFUSED)
 		return check_failed(at, "position", ERROR_PROTOCOL, "was root, which is no event's");
 	if (form == EVENT_CONFIRMED && event->client != 0)
-		return check_failed(at, "client", ERROR_PROTOCOL, "was %ju in an event for a backend", (uintmax_t)event->client);
+		return check_failed(at, "client", ERROR_PROTOCOL, "was %ju in an event for a backend",
+		                    (uintmax_t)event->client);
 	if (placed && !event->short_ && event->client_only != (event->client != 0))
 		return check_failed(at, "client_only", ERROR_PROTOCOL, "did not agree with the position's client part");
 	return 0;

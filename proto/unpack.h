@@ -27,8 +27,8 @@ int wire_arena_unpack(struct wire_arena *arena, const ProtobufCMessageDescriptor
                       size_t n, ProtobufCMessage **ret, struct error *error);
 
 /* The first two passes. */
-int wire_unpack(struct wire_arena *arena, const ProtobufCMessageDescriptor *descriptor, const uint8_t *payload, size_t n,
-                ProtobufCMessage **ret, struct error *error);
+int wire_unpack(struct wire_arena *arena, const ProtobufCMessageDescriptor *descriptor, const uint8_t *payload,
+                size_t n, ProtobufCMessage **ret, struct error *error);
 /* Appends one frame to `out`; the message has a body. ERROR_TOO_LARGE if it does not fit. */
 int wire_pack_frame(struct bytes *out, const ProtobufCMessage *message, struct error *error);
 

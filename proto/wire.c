@@ -6,8 +6,8 @@
 #include "proto/unpack.h"
 #include "proto/wire.h"
 
-int wire_unpack(struct wire_arena *arena, const ProtobufCMessageDescriptor *descriptor, const uint8_t *payload, size_t n,
-                ProtobufCMessage **ret, struct error *error) {
+int wire_unpack(struct wire_arena *arena, const ProtobufCMessageDescriptor *descriptor, const uint8_t *payload,
+                size_t n, ProtobufCMessage **ret, struct error *error) {
 	int r = wire_scan(descriptor, payload, n, error);
 
 	if (r < 0)

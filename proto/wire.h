@@ -52,10 +52,10 @@ void wire_arena_clear(struct wire_arena *arena);
  * a push is one whole unit. The message lives in the arena until it is cleared.
  * ERROR_PROTOCOL and ERROR_TOO_LARGE (naming message and field), ERROR_VERSION (a
  * hello, request or welcome of another protocol version), ERROR_NO_MEMORY. */
-int wire_unpack_to_leader(struct wire_arena *arena, const uint8_t *payload, size_t n,
-                          const Leaderd__ToLeader **ret, struct error *error);
-int wire_unpack_to_session(struct wire_arena *arena, const uint8_t *payload, size_t n,
-                           const Leaderd__ToSession **ret, struct error *error);
+int wire_unpack_to_leader(struct wire_arena *arena, const uint8_t *payload, size_t n, const Leaderd__ToLeader **ret,
+                          struct error *error);
+int wire_unpack_to_session(struct wire_arena *arena, const uint8_t *payload, size_t n, const Leaderd__ToSession **ret,
+                           struct error *error);
 
 /* Appends one frame to `out`; the message has a body. ERROR_TOO_LARGE if it does
  * not fit. */

@@ -37,7 +37,7 @@ static const char create_tables[] =
 	"CREATE TABLE event (log INTEGER NOT NULL REFERENCES log (id), global INTEGER NOT NULL, chain_hash BLOB NOT NULL,"
 	" unit_index INTEGER NOT NULL, unit_count INTEGER NOT NULL, data BLOB NOT NULL, UNIQUE (log, global)) STRICT;"
 	"PRAGMA application_id = " TEXT_OF(APPLICATION_ID) ";"
-	"PRAGMA user_version = " TEXT_OF(FORMAT_VERSION) ";";
+													   "PRAGMA user_version = " TEXT_OF(FORMAT_VERSION) ";";
 
 void file_close(void *data) {
 	struct file_backend *backend = data;
@@ -191,11 +191,22 @@ static int make_log_durably(struct file_backend *backend, const char *name, cons
 	return r;
 }
 
+/* In one transaction: another leader may be making the file, and half of what it
+ * will be looks like another program's. */
+static int look_at_owner(const struct file_backend *backend, struct error *error) {
+	int r = database_run(backend, "BEGIN", "read", error);
+
+	if (r == 0)
+		r = check_owner(backend, error);
+	database_roll_back(backend);
+	return r;
+}
+
 /* Nothing is written, not even the mode, before it is known whose file it is;
  * and most who open find the log there. */
 static int find_or_make_log(struct file_backend *backend, const char *name, const struct adapter_open *open,
                             struct adapter_opened *ret, struct error *error) {
-	int owner = check_owner(backend, error);
+	int owner = look_at_owner(backend, error);
 	int r = owner < 0 ? owner : set_mode(backend, error);
 
 	if (r == 0 && owner == 1)

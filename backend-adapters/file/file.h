@@ -15,12 +15,12 @@
 #define FILE_BUSY_MS 10000 /* patience with other writers: half of what a call may take */
 
 struct file_backend {
-	char *path;     /* owned; its folder has no symbolic links in it */
-	dev_t device;   /* of the file that was opened: another one may come to stand at its path */
+	char *path;   /* owned; its folder has no symbolic links in it */
+	dev_t device; /* of the file that was opened: another one may come to stand at its path */
 	ino_t inode;
 	sqlite3 *db;
-	int64_t log;    /* the log's row */
-	int inotify;    /* -1: none */
+	int64_t log; /* the log's row */
+	int inotify; /* -1: none */
 };
 
 int file_open(void **ret_backend, const struct adapter_open *open, struct adapter_opened *ret, struct error *error);
@@ -33,10 +33,10 @@ void file_close(void *backend);
 /* place.c: where the file lies. */
 /* Absolute, its folder resolved; owned by the caller. */
 int place_path(char **ret, const char *url, struct error *error);
-int place_check_file_system(const char *folder, struct error *error);   /* ERROR_INVALID: not one for this */
-const char *place_network_name(unsigned long magic);                    /* of statfs; NULL: not a shared one */
+int place_check_file_system(const char *folder, struct error *error);            /* ERROR_INVALID: not one for this */
+const char *place_network_name(unsigned long magic);                             /* of statfs; NULL: not a shared one */
 int place_make(const char *path, struct file_backend *ret, struct error *error); /* afterwards the file exists */
-int place_check_same(const struct file_backend *backend, struct error *error); /* ERROR_NOT_RUNNING: replaced */
+int place_check_same(const struct file_backend *backend, struct error *error);   /* ERROR_NOT_RUNNING: replaced */
 
 /* live.c: hints for other leaders, and from them. */
 void live_watch(struct file_backend *backend); /* without a watch there is the safety poll */

@@ -24,22 +24,14 @@ static const struct {
 	unsigned long magic;
 	const char *name;
 } shared_file_systems[] = {
-	{ 0x6969ul, "NFS" },
-	{ 0x517bul, "SMB" },
-	{ 0xff534d42ul, "CIFS" },
-	{ 0xfe534d42ul, "SMB" },
-	{ 0x01021997ul, "9P" },
-	{ 0x564cul, "NCP" },
-	{ 0x5346414ful, "AFS" },
-	{ 0x6b414653ul, "AFS" },
-	{ 0x73757245ul, "Coda" },
-	{ 0x00c36400ul, "Ceph" },
-	{ 0x0bd00bd0ul, "Lustre" },
-	{ 0x47504653ul, "GPFS" },
-	{ 0x01161970ul, "GFS2" },
-	{ 0x7461636ful, "OCFS2" },
-	{ 0x19830326ul, "BeeGFS" },
-	{ 0x786f4256ul, "VirtualBox shared folder" },
+	{ 0x6969ul, "NFS" },        { 0x517bul, "SMB" },
+	{ 0xff534d42ul, "CIFS" },   { 0xfe534d42ul, "SMB" },
+	{ 0x01021997ul, "9P" },     { 0x564cul, "NCP" },
+	{ 0x5346414ful, "AFS" },    { 0x6b414653ul, "AFS" },
+	{ 0x73757245ul, "Coda" },   { 0x00c36400ul, "Ceph" },
+	{ 0x0bd00bd0ul, "Lustre" }, { 0x47504653ul, "GPFS" },
+	{ 0x01161970ul, "GFS2" },   { 0x7461636ful, "OCFS2" },
+	{ 0x19830326ul, "BeeGFS" }, { 0x786f4256ul, "VirtualBox shared folder" },
 	{ FUSE_MAGIC, "FUSE" },
 };
 
@@ -83,7 +75,8 @@ int place_check_file_system(const char *folder, struct error *error) {
 		return 0;
 	return error_set(error, ERROR_INVALID,
 	                 "%s lies on %s: locks do not hold there between machines; use a folder on a local disk, or a "
-	                 "backend made for networks", folder, name);
+	                 "backend made for networks",
+	                 folder, name);
 }
 
 /* The folder without symbolic links, for SQLite follows none; the file's own name as it is. */

@@ -13,16 +13,16 @@
 
 #define PING_INTERVAL_MS 10000 /* two without an answer, and a peer that fell silent is gone */
 #define PINGS_MAX 2
-#define WRITE_MS 10000         /* a server that takes no bytes for so long */
+#define WRITE_MS 10000 /* a server that takes no bytes for so long */
 
-/* A server closes its connections before it ends: the signal may still be written to. */
+/* The library's threads write to the signal until they have ended, and it alone knows when that is. */
 void nats_close(void *data) {
 	struct nats_backend *backend = data;
 
 	if (backend == NULL)
 		return;
 	reader_finish(&backend->reader);
-	natsSubscription_Destroy(backend->hints);
+	live_end(backend);
 	jsCtx_Destroy(backend->js);
 	natsConnection_Destroy(backend->connection);
 	/* A thread that has not ended by then keeps the signal: a few bytes and a descriptor are lost. */
@@ -191,8 +191,10 @@ static int set_limits(const struct nats_backend *backend, struct adapter_opened 
 	ret->batch_events_max = payload >= 1024 * 1024 ? BACKEND_BATCH_EVENTS_MAX : UNIT_EVENTS_MAX;
 	reserved += NATS_EVENT_PREFIX_BYTES * (uint64_t)ret->batch_events_max;
 	if (payload < (int64_t)(reserved + NATS_BATCH_BYTES_MIN))
-		return error_set(error, ERROR_INVALID, "the server takes messages of at most %lld bytes (max_payload), too "
-		                 "little for a log", (long long)payload);
+		return error_set(error, ERROR_INVALID,
+		                 "the server takes messages of at most %lld bytes (max_payload), too "
+		                 "little for a log",
+		                 (long long)payload);
 	ret->batch_bytes_max = (uint64_t)payload - reserved;
 	if (ret->batch_bytes_max > BACKEND_BATCH_BYTES_MAX)
 		ret->batch_bytes_max = BACKEND_BATCH_BYTES_MAX;

@@ -80,6 +80,7 @@ struct nats_reader {
 	uint64_t next;             /* of the consumer, what has been fetched included */
 	natsMsgList fetched;
 	int n_taken;
+	int64_t without_until_us;  /* no new consumer before */
 };
 
 struct nats_backend {
@@ -138,6 +139,7 @@ struct server_state {
 	uint64_t first, last;    /* sequences; 0, 0: empty */
 	int64_t created;
 };
+int64_t server_now_us(void);                                 /* CLOCK_MONOTONIC */
 void server_begin(struct nats_backend *backend);             /* an operation: sets the deadline */
 int64_t server_left_ms(const struct nats_backend *backend, int64_t most_ms); /* 0: the time is over */
 int server_failed(struct nats_backend *backend, const char *what, natsStatus status, jsErrCode code,
@@ -172,5 +174,6 @@ bool signal_is_closed(const struct nats_signal *signal);
 bool signal_is_denied(const struct nats_signal *signal); /* the server forbade a subject that we need */
 int signal_connect(struct nats_signal *signal, natsOptions *options, struct error *error);
 bool live_subscribe(struct nats_backend *backend); /* without hints there is the safety poll */
+void live_end(struct nats_backend *backend);
 
 #endif

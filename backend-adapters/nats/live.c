@@ -14,9 +14,9 @@
 
 struct nats_signal {
 	int fd;
-	char *live_subject;           /* owned */
-	atomic_uint_fast64_t newest;  /* sequence of the newest message that we heard of */
-	atomic_bool unknown;          /* one came whose sequence could not be read */
+	char *live_subject;          /* owned */
+	atomic_uint_fast64_t newest; /* sequence of the newest message that we heard of */
+	atomic_bool unknown;         /* one came whose sequence could not be read */
 	atomic_bool closed, denied;
 };
 
@@ -105,6 +105,14 @@ bool live_subscribe(struct nats_backend *backend) {
 	return backend->republished &&
 	       natsConnection_Subscribe(&backend->hints, backend->connection, backend->place.live_subject, on_stored,
 	                                backend->signal) == NATS_OK;
+}
+
+/* To the last hint: the library loses what comes to its end while it ends itself. */
+void live_end(struct nats_backend *backend) {
+	if (backend->hints != NULL && natsSubscription_DrainTimeout(backend->hints, NATS_FORGET_MS) == NATS_OK)
+		natsSubscription_WaitForDrainCompletion(backend->hints, NATS_FORGET_MS);
+	natsSubscription_Destroy(backend->hints);
+	backend->hints = NULL;
 }
 
 int nats_live_fd(void *data) {

@@ -75,7 +75,10 @@ int log_refresh(struct nats_backend *backend, struct error *error) {
 		return error_set(error, ERROR_CORRUPT, "message %" PRIu64 " of stream %s does not follow from those before it",
 		                 state.last, backend->place.stream);
 	backend->head = (struct nats_spot){
-		.sequence = state.last, .global = batch.last, .message_last = batch.last, .chain_hash = batch.chain_hash,
+		.sequence = state.last,
+		.global = batch.last,
+		.message_last = batch.last,
+		.chain_hash = batch.chain_hash,
 	};
 	return 0;
 }

@@ -58,7 +58,10 @@ int message_make_header(natsMsg **ret, const struct nats_place *place, const str
 	struct bytes payload = { .data = (uint8_t *)text, .n = sizeof(text) - 1 };
 	char lineage[33], epoch[24], id[64];
 	struct field fields[] = {
-		{ "Leaderd-Format", FORMAT }, { "Leaderd-Lineage", lineage }, { "Leaderd-Epoch", epoch }, { MESSAGE_ID, id },
+		{ "Leaderd-Format", FORMAT },
+		{ "Leaderd-Lineage", lineage },
+		{ "Leaderd-Epoch", epoch },
+		{ MESSAGE_ID, id },
 	};
 
 	hex_print(lineage, open->new_lineage, 16);
@@ -128,7 +131,7 @@ int message_make_batch(natsMsg **ret, const struct nats_place *place, const stru
 	char first_text[24], last_text[24], chain[HASH_TEXT_BYTES], parent[HASH_TEXT_BYTES];
 	struct field fields[] = {
 		{ "Leaderd-First", first_text }, { "Leaderd-Last", last_text }, { "Leaderd-Chain", chain },
-		{ "Leaderd-Parent", parent }, { MESSAGE_ID, chain },
+		{ "Leaderd-Parent", parent },    { MESSAGE_ID, chain },
 	};
 	struct bytes payload = { 0 };
 	int r = 0;
@@ -139,8 +142,7 @@ int message_make_batch(natsMsg **ret, const struct nats_place *place, const stru
 	snprintf(last_text, sizeof(last_text), "%" PRIu64, last->entry.at.global);
 	hex_print(chain, last->chain_hash.bytes, sizeof(last->chain_hash.bytes));
 	hex_print(parent, push->parent.chain_hash.bytes, sizeof(push->parent.chain_hash.bytes));
-	r = r < 0 ? error_no_memory(error)
-	          : make(ret, place, &payload, fields, sizeof(fields) / sizeof(fields[0]), error);
+	r = r < 0 ? error_no_memory(error) : make(ret, place, &payload, fields, sizeof(fields) / sizeof(fields[0]), error);
 	bytes_finish(&payload);
 	return r;
 }

@@ -52,8 +52,10 @@ static int check_parameters(const char *url, struct error *error) {
 		size_t n = strcspn(at + 1, "=&#");
 
 		if (!is_parameter(at + 1, n) || at[1 + n] != '=')
-			return error_set(error, ERROR_INVALID, "a nats URL has no parameter \"%.*s\"; it has store, tls, ca, cert, "
-			                 "key, creds, passfile and replicas", n > 32 ? 32 : (int)n, at + 1);
+			return error_set(error, ERROR_INVALID,
+			                 "a nats URL has no parameter \"%.*s\"; it has store, tls, ca, cert, "
+			                 "key, creds, passfile and replicas",
+			                 n > 32 ? 32 : (int)n, at + 1);
 		at += 1 + strcspn(at + 1, "&#");
 	}
 	return 0;
@@ -126,7 +128,8 @@ static int parse_servers(struct nats_place *place, const char *path, struct erro
 	if (strncmp(path, "//", 2) != 0)
 		return error_set(error, ERROR_INVALID, "the URL names no server: nats://host:port");
 	if (strchr(path, '@') != NULL)
-		return error_set(error, ERROR_INVALID, "a user or password stands in the URL: put it into a file that only you "
+		return error_set(error, ERROR_INVALID,
+		                 "a user or password stands in the URL: put it into a file that only you "
 		                 "can read, and say passfile=FILE, or creds=FILE for NATS' own credentials");
 	r = add_server(place, &at, error);
 	while (r == 0 && *at == ',') {
@@ -136,7 +139,7 @@ static int parse_servers(struct nats_place *place, const char *path, struct erro
 	return r;
 }
 
-/* A token of a subject knows no blank, dot, star or arrow, a stream's name no slash, a file system perhaps no capitals. */
+/* A subject's token has no blank, dot, star or arrow, a stream's name no slash, a file system perhaps no capitals. */
 char *place_token(const char *log_name) {
 	char *ret = malloc(3 * strlen(log_name) + 1);
 	char *at = ret;

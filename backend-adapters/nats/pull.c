@@ -10,10 +10,10 @@ struct collector {
 	struct event **events;
 	size_t n, allocated;
 	size_t bytes;
-	size_t n_whole;        /* the whole units that make the page */
-	bool unit_ended;       /* with the newest event */
-	struct nats_spot end;  /* of the page, the newest whole unit's */
-	uint64_t expected;     /* the next event's position */
+	size_t n_whole;       /* the whole units that make the page */
+	bool unit_ended;      /* with the newest event */
+	struct nats_spot end; /* of the page, the newest whole unit's */
+	uint64_t expected;    /* the next event's position */
 };
 
 static void collector_finish(struct collector *collector) {
@@ -53,7 +53,9 @@ static int collector_end_unit(struct collector *collector, uint64_t sequence, co
 	if (fits || collector->n_whole == 0) {
 		collector->n_whole = collector->n;
 		collector->end = (struct nats_spot){
-			.sequence = sequence, .global = last->entry.at.global, .message_last = batch->last,
+			.sequence = sequence,
+			.global = last->entry.at.global,
+			.message_last = batch->last,
 			.chain_hash = last->chain_hash,
 		};
 	}
@@ -61,8 +63,8 @@ static int collector_end_unit(struct collector *collector, uint64_t sequence, co
 }
 
 /* One event of a message; those before the spot were in a page before. 1: the page is full. */
-static int collect_event(struct collector *collector, uint64_t sequence, const struct nats_batch *batch,
-                         size_t *offset, struct error *error) {
+static int collect_event(struct collector *collector, uint64_t sequence, const struct nats_batch *batch, size_t *offset,
+                         struct error *error) {
 	struct event *event;
 	int r = message_read_event(batch, offset, &event, error);
 

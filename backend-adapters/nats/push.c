@@ -31,8 +31,10 @@ static void accept_batch(struct nats_backend *backend, const struct adapter_push
 	const struct event *last = push->events[push->n_events - 1];
 
 	backend->head = (struct nats_spot){
-		.sequence = backend->head.sequence + 1, .global = last->entry.at.global,
-		.message_last = last->entry.at.global, .chain_hash = last->chain_hash,
+		.sequence = backend->head.sequence + 1,
+		.global = last->entry.at.global,
+		.message_last = last->entry.at.global,
+		.chain_hash = last->chain_hash,
 	};
 	backend->read = backend->head;
 	backend->own = backend->head.sequence;

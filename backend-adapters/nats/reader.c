@@ -9,7 +9,8 @@
 
 #include "nats/jetstream.h"
 
-#define CONSUMER_WORTH 4            /* messages for which a consumer pays */
+#define CONSUMER_WORTH 4             /* messages for which a consumer pays */
+#define CONSUMER_PAUSE_US 10000000   /* after one that could not be made, or gave nothing */
 #define CONSUMER_IDLE_NS 30000000000 /* after which the server forgets one */
 
 static void drop_fetched(struct nats_reader *reader) {
@@ -86,7 +87,7 @@ static void make_consumer(struct nats_backend *backend, uint64_t sequence) {
 	jsOptions request;
 
 	reader_rest(reader);
-	if (server_options(backend, NATS_REQUEST_MS, &request, NULL) < 0)
+	if (server_options(backend, NATS_TRY_MS, &request, NULL) < 0)
 		return;
 	jsSubOptions_Init(&options);
 	options.Stream = backend->place.stream;
@@ -107,15 +108,16 @@ static bool read_ahead(struct nats_backend *backend, uint64_t sequence, uint64_t
 	if (take_fetched(reader, sequence))
 		return true;
 	if (reader->consumer == NULL || reader->next != sequence) {
-		if (until < sequence + CONSUMER_WORTH)
+		if (until < sequence + CONSUMER_WORTH || server_now_us() < reader->without_until_us)
 			return false;
 		make_consumer(backend, sequence);
 	}
-	if (reader->consumer == NULL)
-		return false;
-	fetch(backend);
+	if (reader->consumer != NULL)
+		fetch(backend);
 	if (take_fetched(reader, sequence))
 		return true;
+	/* A cluster can have a leader for the stream and none that makes consumers: not asked for each message. */
+	reader->without_until_us = server_now_us() + CONSUMER_PAUSE_US;
 	reader_rest(reader);
 	return false;
 }

@@ -14,7 +14,7 @@
 #define EXPECTED_SEQUENCE "Nats-Expected-Last-Sequence"
 #define NEVER "4611686018427387904" /* a sequence that no stream reaches */
 
-static int64_t now_us(void) {
+int64_t server_now_us(void) {
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
@@ -22,11 +22,11 @@ static int64_t now_us(void) {
 }
 
 void server_begin(struct nats_backend *backend) {
-	backend->deadline_us = now_us() + (int64_t)NATS_CALL_MS * 1000;
+	backend->deadline_us = server_now_us() + (int64_t)NATS_CALL_MS * 1000;
 }
 
 int64_t server_left_ms(const struct nats_backend *backend, int64_t most_ms) {
-	int64_t left_ms = (backend->deadline_us - now_us()) / 1000;
+	int64_t left_ms = (backend->deadline_us - server_now_us()) / 1000;
 
 	if (left_ms < 0)
 		return 0;
@@ -150,7 +150,11 @@ int server_look(struct nats_backend *backend, struct server_state *ret, struct e
 	natsStatus s = js_GetStreamInfo(&info, backend->js, backend->place.stream, &options, &code);
 	if (s != NATS_OK)
 		return server_failed(backend, "look at", s, code, error);
-	*ret = (struct server_state){ .first = info->State.FirstSeq, .last = info->State.LastSeq, .created = info->Created };
+	*ret = (struct server_state){
+		.first = info->State.FirstSeq,
+		.last = info->State.LastSeq,
+		.created = info->Created,
+	};
 	jsStreamInfo_Destroy(info);
 	return 0;
 }
@@ -176,8 +180,10 @@ int server_get(struct nats_backend *backend, uint64_t sequence, natsMsg **ret, s
 /* A duplicate is a message that was stored before, or something that looks like it: whoever asked reads it. */
 static int judge_acknowledgement(const struct nats_backend *backend, const jsPubAck *acknowledgement, uint64_t expected,
                                  struct error *error) {
-	if (strcmp(acknowledgement->Stream, backend->place.stream) != 0)
-		return error_set(error, ERROR_CONFLICT, "stream %.100s took what was meant for %s", acknowledgement->Stream,
+	const char *stream = acknowledgement->Stream == NULL ? "" : acknowledgement->Stream;
+
+	if (strcmp(stream, backend->place.stream) != 0)
+		return error_set(error, ERROR_CONFLICT, "stream %.100s took what was meant for %s", stream,
 		                 backend->place.stream);
 	if (acknowledgement->Duplicate)
 		return SERVER_OVERTAKEN;

@@ -19,6 +19,8 @@
 static const char *other_kind(const jsStreamInfo *info, const struct nats_place *place) {
 	const jsStreamConfig *config = info->Config;
 
+	if (config == NULL)
+		return "does not tell how it is configured";
 	if (config->SubjectsLen != 1 || strcmp(config->Subjects[0], place->subject) != 0 || config->Mirror != NULL ||
 	    config->SourcesLen > 0)
 		return "has other subjects";
@@ -53,14 +55,17 @@ static int find(struct nats_backend *backend, uint64_t *ret_last, struct error *
 		r = error_set(error, ERROR_CONFLICT, "stream %s is no log of ours: it %s", backend->place.stream, other);
 	else if (info->State.LastSeq > 0 && (info->State.FirstSeq != 1 || info->State.NumDeleted > 0))
 		r = error_set(error, ERROR_CORRUPT, "messages were taken out of stream %s", backend->place.stream);
-	backend->created = info->Created;
-	backend->replicated = info->Config->Replicas > 1;
-	backend->republished = info->Config->RePublish != NULL;
-	*ret_last = info->State.LastSeq;
+	if (r == 1) {
+		backend->created = info->Created;
+		backend->replicated = info->Config->Replicas > 1;
+		backend->republished = info->Config->RePublish != NULL;
+		*ret_last = info->State.LastSeq;
+	}
 	jsStreamInfo_Destroy(info);
 	return r;
 }
 
+/* 1: someone else's is there, which may be the same one, made just now. */
 static int make(struct nats_backend *backend, struct error *error) {
 	const struct nats_place *place = &backend->place;
 	const char *subjects[] = { place->subject };
@@ -90,9 +95,10 @@ static int make(struct nats_backend *backend, struct error *error) {
 	config.DenyPurge = true;
 	config.RePublish = &republish;
 	natsStatus s = js_AddStream(NULL, backend->js, &config, &options, &code);
-	if (code == JSStreamNameExistErr) /* made by someone else just now, perhaps with other replicas: looked at next */
+	if (s == NATS_OK)
 		return 0;
-	return s == NATS_OK ? 0 : server_failed(backend, "make", s, code, error);
+	r = server_failed(backend, "make", s, code, error);
+	return code == JSStreamNameExistErr || code == JSStreamSubjectOverlapErr ? 1 : r;
 }
 
 /* The first message, whoever's it is. */
@@ -122,6 +128,23 @@ static int read_header(struct nats_backend *backend, struct adapter_opened *ret,
 	return r;
 }
 
+static int make_and_find(struct nats_backend *backend, uint64_t *ret_last, struct error *error) {
+	int made = make(backend, error), r = made;
+
+	if (made >= 0)
+		r = find(backend, ret_last, error);
+	if (made == 1 && r == 0) {
+		nats_Sleep(PAUSE_MS);
+		r = find(backend, ret_last, error);
+	}
+	if (r != 0)
+		return r;
+	if (made == 1)
+		return error_set(error, ERROR_CONFLICT, "another stream than %s has the subject %s", backend->place.stream,
+		                 backend->place.subject);
+	return error_set(error, ERROR_NOT_RUNNING, "stream %s was made and is not there", backend->place.stream);
+}
+
 static int find_or_make(struct nats_backend *backend, const struct adapter_open *open, struct adapter_opened *ret,
                         struct error *error) {
 	uint64_t last = 0;
@@ -132,13 +155,8 @@ static int find_or_make(struct nats_backend *backend, const struct adapter_open 
 		nats_Sleep(2 * PAUSE_MS);
 		r = find(backend, &last, error);
 	}
-	if (r == 0) {
-		r = make(backend, error);
-		if (r == 0)
-			r = find(backend, &last, error);
-		if (r == 0)
-			r = error_set(error, ERROR_NOT_RUNNING, "stream %s was made and is not there", backend->place.stream);
-	}
+	if (r == 0)
+		r = make_and_find(backend, &last, error);
 	if (r == 1)
 		r = last == 0 ? write_header(backend, open, error) : 0;
 	return r < 0 ? r : read_header(backend, ret, error);

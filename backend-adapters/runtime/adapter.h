@@ -25,15 +25,15 @@
 #include "base/error.h"
 #include "model/event.h"
 
-#define ADAPTER_CALL_MS 20000u     /* one call; the leader gives up on an adapter at twice that */
-#define ADAPTER_POLL_MS 5000u      /* the slow safety poll behind live hints; the environment may set another */
+#define ADAPTER_CALL_MS 20000u /* one call; the leader gives up on an adapter at twice that */
+#define ADAPTER_POLL_MS 5000u  /* the slow safety poll behind live hints; the environment may set another */
 #define CURSOR_BYTES_MAX 256u
 #define ADAPTER_DESCRIPTOR 3
 
 /* A point of the backend's log. */
 struct backend_point {
-	uint64_t global;               /* 0: before the first event */
-	struct hash chain_hash;        /* zero at 0 */
+	uint64_t global;        /* 0: before the first event */
+	struct hash chain_hash; /* zero at 0 */
 	uint8_t cursor[CURSOR_BYTES_MAX];
 	size_t cursor_bytes;
 };
@@ -42,10 +42,10 @@ struct adapter_open {
 	const char *store;
 	const char *url;
 	const char *client_id;
-	const uint8_t *lineage;        /* 16 bytes, NULL: none known */
+	const uint8_t *lineage; /* 16 bytes, NULL: none known */
 	uint64_t epoch;
-	const uint8_t *new_lineage;    /* if the log is to be made: `lineage` where one is known, else 16 random bytes */
-	uint64_t new_epoch;            /* and its epoch: beyond the one that is known */
+	const uint8_t *new_lineage; /* if the log is to be made: `lineage` where one is known, else 16 random bytes */
+	uint64_t new_epoch;         /* and its epoch: beyond the one that is known */
 };
 
 struct adapter_opened {
@@ -61,26 +61,26 @@ enum push_result { PUSH_ACCEPTED = 1, PUSH_BEHIND, PUSH_DIVERGED, PUSH_LATER, PU
 
 struct adapter_push {
 	struct backend_point parent;
-	struct event *const *events;   /* whole units; at.global, chain_hash and content set */
+	struct event *const *events; /* whole units; at.global, chain_hash and content set */
 	size_t n_events;
 };
 
 struct adapter_push_answer {
 	enum push_result result;
-	struct backend_point head;     /* as in PushAnswer */
+	struct backend_point head; /* as in PushAnswer */
 	char reason[256];
-	struct event_id *refused;      /* owned by the answer; freed by the runtime with free() */
+	struct event_id *refused; /* owned by the answer; freed by the runtime with free() */
 	size_t n_refused;
 	bool permanent;
 };
 
 struct adapter_pull {
 	struct backend_point after;
-	size_t events_max, bytes_max;  /* whole units; the first one always */
+	size_t events_max, bytes_max; /* whole units; the first one always */
 };
 
 struct adapter_page {
-	struct event **events;         /* owned, with their array, by the page */
+	struct event **events; /* owned, with their array, by the page */
 	size_t n_events;
 	struct backend_point end, head;
 	bool more, diverged;
@@ -88,7 +88,7 @@ struct adapter_page {
 };
 
 struct adapter_operations {
-	const char *name;              /* "file": the program is leaderd-backend-file */
+	const char *name; /* "file": the program is leaderd-backend-file */
 	/* Connects, makes what is missing, compares the lineage: CONFLICT if it is another one, which
 	 * is then left in ret->lineage. (The runtime compares it once more.) */
 	int (*open)(void **ret_backend, const struct adapter_open *open, struct adapter_opened *ret, struct error *error);

@@ -26,8 +26,8 @@ struct runtime {
 	const struct adapter_operations *operations;
 	struct wire_reader reader;
 	struct wire_arena arena;
-	struct bytes output;      /* one answer on its way */
-	void *backend;            /* NULL: closed */
+	struct bytes output; /* one answer on its way */
+	void *backend;       /* NULL: closed */
 	struct adapter_opened opened;
 	struct live live;
 	uint32_t poll_ms;
@@ -42,8 +42,8 @@ void live_start(struct runtime *runtime, uint64_t number, const struct adapter_p
                 const struct adapter_page *page);
 /* The leader has these events from its own hands. */
 void live_pushed(struct runtime *runtime, const struct adapter_push *push, const struct backend_point *head);
-int live_descriptor(const struct runtime *runtime);       /* -1: none to watch */
-int live_timeout_ms(const struct runtime *runtime);       /* until the next look; -1: none */
+int live_descriptor(const struct runtime *runtime);                       /* -1: none to watch */
+int live_timeout_ms(const struct runtime *runtime);                       /* until the next look; -1: none */
 int live_look(struct runtime *runtime, bool hinted, struct error *error); /* a page into the output, if there is news */
 
 /* Messages. They borrow; outputs of `get` are owned by the caller. */

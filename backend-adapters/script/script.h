@@ -15,22 +15,43 @@ enum operation { OPERATION_OPEN, OPERATION_PUSH, OPERATION_PULL, OPERATION_LOOK,
 
 enum action {
 	ACTION_OK,
-	ACTION_DELAY, ACTION_PROBLEM, ACTION_CRASH, ACTION_LOSE, ACTION_HANG, ACTION_MUTE, ACTION_NONSENSE,
-	ACTION_EPOCH, ACTION_FORGET, ACTION_FORK, ACTION_WIPE,
+	ACTION_DELAY,
+	ACTION_PROBLEM,
+	ACTION_CRASH,
+	ACTION_LOSE,
+	ACTION_HANG,
+	ACTION_MUTE,
+	ACTION_NONSENSE,
+	ACTION_EPOCH,
+	ACTION_FORGET,
+	ACTION_FORK,
+	ACTION_WIPE,
 	ACTION_LINEAGE,
-	ACTION_LATER, ACTION_REFUSE, ACTION_REFUSE_FOR_NOW, ACTION_BEHIND, ACTION_DIVERGED, ACTION_WRONG_HEAD,
-	ACTION_GAP, ACTION_REPEAT, ACTION_SWAP, ACTION_ALTER, ACTION_REWRITE, ACTION_CUT, ACTION_AGAIN, ACTION_EMPTY,
+	ACTION_LATER,
+	ACTION_REFUSE,
+	ACTION_REFUSE_FOR_NOW,
+	ACTION_BEHIND,
+	ACTION_DIVERGED,
+	ACTION_WRONG_HEAD,
+	ACTION_GAP,
+	ACTION_REPEAT,
+	ACTION_SWAP,
+	ACTION_ALTER,
+	ACTION_REWRITE,
+	ACTION_CUT,
+	ACTION_AGAIN,
+	ACTION_EMPTY,
 };
 
 /* One line of a story. */
 struct story_line {
 	enum operation operation;
-	bool every;        /* each count-th call, for ever; else so many calls, once */
+	bool every; /* each count-th call, for ever; else so many calls, once */
 	uint64_t count;
 	enum action action;
-	uint64_t number;   /* milliseconds, events, or the place of one, from 1 */
-	int code;          /* of a problem */
-	char which[32];    /* refused events: all, none, or places from 1 with commas */
+	uint64_t number; /* milliseconds, events, or the place of one, from 1 */
+	int code;        /* of a problem */
+	char which[32];  /* refused events: all, none, or places from 1 with commas */
 	char text[200];
 };
 
@@ -48,8 +69,8 @@ struct script_log {
 	int fd;
 	struct event **events; /* owned: what is in the file as far as it was read */
 	size_t n, allocated;
-	uint64_t offset;       /* behind the last event that was read */
-	uint64_t changes;      /* of the file's header when it was read */
+	uint64_t offset;  /* behind the last event that was read */
+	uint64_t changes; /* of the file's header when it was read */
 	uint8_t lineage[16];
 	uint64_t epoch;
 	uint64_t calls[OPERATIONS];
@@ -69,7 +90,7 @@ bool log_holds(const struct script_log *log, const struct backend_point *point, 
 struct script_backend {
 	struct story story;
 	struct script_log log;
-	int inotify;       /* -1: none */
+	int inotify; /* -1: none */
 };
 
 int script_open(void **ret_backend, const struct adapter_open *open, struct adapter_opened *ret, struct error *error);

@@ -55,8 +55,13 @@
 #include "script/script.h"
 
 enum { TAKES_NOTHING, TAKES_NUMBER, TAKES_CODE, TAKES_WHICH, TAKES_TEXT };
-enum { AT_OPEN = 1 << OPERATION_OPEN, AT_PUSH = 1 << OPERATION_PUSH, AT_PULL = 1 << OPERATION_PULL,
-       AT_LOOK = 1 << OPERATION_LOOK, AT_ALL = AT_OPEN | AT_PUSH | AT_PULL | AT_LOOK };
+enum {
+	AT_OPEN = 1 << OPERATION_OPEN,
+	AT_PUSH = 1 << OPERATION_PUSH,
+	AT_PULL = 1 << OPERATION_PULL,
+	AT_LOOK = 1 << OPERATION_LOOK,
+	AT_ALL = AT_OPEN | AT_PUSH | AT_PULL | AT_LOOK
+};
 
 static const struct {
 	const char *name;

@@ -15,16 +15,23 @@ void adapter_link_init(struct adapter_link *link, const struct adapter_link_opti
 	LIST_INIT(&link->processes);
 }
 
+static void free_events(struct adapter_link *link) {
+	struct event **events[] = { &link->readable, &link->writable, &link->again };
+
+	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
+		if (*events[i])
+			event_free(*events[i]);
+		*events[i] = NULL;
+	}
+}
+
 void adapter_link_stop(struct adapter_link *link) {
 	if (link->fd < 0)
 		return;
-	event_free(link->readable);
-	event_free(link->writable);
-	link->readable = link->writable = NULL;
+	free_events(link);
 	close(link->fd);
 	link->fd = -1;
 	adapter_process_end(link->process);
-	link->process = NULL;
 	link->output_at = 0;
 	bytes_finish(&link->output);
 	wire_reader_finish(&link->input);
@@ -120,14 +127,14 @@ static int take_frame(struct adapter_link *link, struct error *why) {
 
 static void on_readable(evutil_socket_t fd, short what, void *data) {
 	struct adapter_link *link = data;
-	const struct adapter_process *process = link->process;
+	uint64_t start = link->n_starts;
 	enum reading reading = READ_SOME;
 	struct error why = { 0 };
 
 	for (unsigned frames = 0; frames < ADAPTER_TURN_FRAMES; frames++) {
 		int r = take_frame(link, &why);
 
-		if (link->process != process)
+		if (link->fd < 0 || link->n_starts != start)
 			return; /* stopped, perhaps started again */
 		if (r == 0 && reading == READ_SOME)
 			reading = receive(link, &why);
@@ -140,7 +147,10 @@ static void on_readable(evutil_socket_t fd, short what, void *data) {
 		if (reading == READ_NOTHING)
 			return;
 	}
-	event_active(link->readable, EV_READ, 0);
+	/* By the clock, behind whatever else can be read by now: while an event makes
+	 * itself active, libevent looks at no other descriptor. */
+	if (evtimer_add(link->again, &(struct timeval){ 0 }) < 0)
+		event_active(link->readable, EV_READ, 0);
 }
 
 static void on_writable(evutil_socket_t fd, short what, void *data) {
@@ -152,13 +162,10 @@ static void on_writable(evutil_socket_t fd, short what, void *data) {
 static int make_events(struct adapter_link *link, struct error *error) {
 	link->readable = event_new(link->options.base, link->fd, EV_READ | EV_PERSIST, on_readable, link);
 	link->writable = event_new(link->options.base, link->fd, EV_WRITE | EV_PERSIST, on_writable, link);
-	if (link->readable && link->writable && event_add(link->readable, NULL) == 0)
+	link->again = evtimer_new(link->options.base, on_readable, link);
+	if (link->readable && link->writable && link->again && event_add(link->readable, NULL) == 0)
 		return 0;
-	if (link->readable)
-		event_free(link->readable);
-	if (link->writable)
-		event_free(link->writable);
-	link->readable = link->writable = NULL;
+	free_events(link);
 	return error_no_memory(error);
 }
 
@@ -171,11 +178,8 @@ static int start_process(struct adapter_link *link, const char *path, struct err
 	r = make_events(link, error);
 	if (r == 0) {
 		r = adapter_process_start(&link->process, &link->processes, link->options.base, path, ends[1], error);
-		if (r < 0) {
-			event_free(link->readable);
-			event_free(link->writable);
-			link->readable = link->writable = NULL;
-		}
+		if (r < 0)
+			free_events(link);
 	}
 	close(ends[1]);
 	if (r < 0) {
@@ -190,6 +194,7 @@ int adapter_link_start(struct adapter_link *link, const char *scheme, struct err
 	int r;
 
 	must(link->fd < 0);
+	link->n_starts++;
 	r = adapter_process_find(&path, scheme, error);
 	if (r == 0)
 		r = start_process(link, path, error);

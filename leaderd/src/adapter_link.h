@@ -33,9 +33,11 @@ struct adapter_link_options {
 struct adapter_link {
 	struct adapter_link_options options;
 	int fd;                           /* -1: not running */
-	struct adapter_process *process;  /* NULL: not running; in `processes` */
+	struct adapter_process *process;  /* NULL: it has ended; in `processes` */
+	uint64_t n_starts;
 	struct adapter_process_list processes;
 	struct event *readable, *writable;
+	struct event *again;              /* what has come is more than one turn takes */
 	struct wire_reader input;
 	struct wire_arena arena;
 	struct bytes output;

@@ -58,6 +58,8 @@ int adapter_process_find(char **ret_path, const char *scheme, struct error *erro
 
 static void forget(struct adapter_process *process) {
 	LIST_REMOVE(process, link);
+	if (process->holder)
+		*process->holder = NULL;
 	if (process->ended)
 		event_free(process->ended);
 	if (process->pidfd >= 0)
@@ -91,8 +93,13 @@ static void on_ended(evutil_socket_t fd, short what, void *data) {
 }
 
 void adapter_process_end(struct adapter_process *process) {
+	if (!process)
+		return;
 	/* By pid: it is ours and not reaped, so nobody else can have its number. */
 	kill(process->pid, SIGKILL);
+	if (process->holder)
+		*process->holder = NULL;
+	process->holder = NULL;
 }
 
 void adapter_processes_finish(struct adapter_process_list *list) {
@@ -183,7 +190,7 @@ static bool too_many(const struct adapter_process_list *list) {
 	return n >= ADAPTER_PROCESSES_MAX;
 }
 
-int adapter_process_start(struct adapter_process **ret, struct adapter_process_list *list, struct event_base *base,
+int adapter_process_start(struct adapter_process **holder, struct adapter_process_list *list, struct event_base *base,
                           const char *path, int fd, struct error *error) {
 	struct adapter_process *process;
 	int number;
@@ -209,6 +216,7 @@ int adapter_process_start(struct adapter_process **ret, struct adapter_process_l
 		forget(process);
 		return error_set(error, ERROR_IO, "cannot watch %s: %s", path, strerror(number));
 	}
-	*ret = process;
+	process->holder = holder;
+	*holder = process;
 	return 0;
 }

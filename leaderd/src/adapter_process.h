@@ -26,6 +26,7 @@
 
 struct adapter_process {
 	LIST_ENTRY(adapter_process) link;
+	struct adapter_process **holder; /* set to NULL when it was reaped */
 	pid_t pid;
 	int pidfd;
 	struct event *ended;
@@ -36,11 +37,11 @@ LIST_HEAD(adapter_process_list, adapter_process);
 /* The path of the scheme's program; the caller frees it. NOT_FOUND names the folders. */
 int adapter_process_find(char **ret_path, const char *scheme, struct error *error);
 
-/* Starts it; the process is in the list until it was reaped. `fd`, its end of the
- * socketpair, stays the caller's. */
-int adapter_process_start(struct adapter_process **ret, struct adapter_process_list *list, struct event_base *base,
+/* Starts it; the process is in the list until it was reaped, and *holder is NULL from
+ * then on. `fd`, its end of the socketpair, stays the caller's. */
+int adapter_process_start(struct adapter_process **holder, struct adapter_process_list *list, struct event_base *base,
                           const char *path, int fd, struct error *error);
-/* Kills; it reaps itself. */
+/* Kills and sets *holder to NULL; it reaps itself. NULL is accepted: it has ended. */
 void adapter_process_end(struct adapter_process *process);
 /* Kills and reaps all that are left. */
 void adapter_processes_finish(struct adapter_process_list *list);

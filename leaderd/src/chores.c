@@ -49,8 +49,8 @@ static void checkpoint(struct leader *leader) {
 	if (eventlog_checkpoint(leader->store->log, &error) < 0)
 		log_warning("store=%s %s", leader->name, error.text);
 	leader->state_wal_pages = 0;
-	if (sqlite3_wal_checkpoint_v2(state_database(leader->store->state), NULL, SQLITE_CHECKPOINT_PASSIVE, NULL,
-	                              NULL) != SQLITE_OK)
+	if (sqlite3_wal_checkpoint_v2(state_database(leader->store->state), NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL) !=
+	    SQLITE_OK)
 		log_warning("store=%s the state's write-ahead log could not be checkpointed", leader->name);
 }
 

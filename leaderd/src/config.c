@@ -24,8 +24,8 @@ static const char *const level_names[] = { "error", "warning", "notice", "debug"
 struct reading {
 	FILE *file;
 	const char *name;
-	int line;            /* of the newest line that was read */
-	int failed_line;     /* 0: none */
+	int line;        /* of the newest line that was read */
+	int failed_line; /* 0: none */
 	struct error error;
 	struct config config;
 	bool seen_data_dir, seen_socket;

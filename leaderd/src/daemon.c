@@ -196,7 +196,9 @@ static int allocate(struct daemon *daemon, const struct daemon_options *options,
 	daemon->drain_deadline = evtimer_new(options->base, on_drain_deadline, daemon);
 	daemon->page = event_page_create();
 	return daemon->data_dir && daemon->stores_dir && daemon->pump && daemon->reaper && daemon->drain_deadline &&
-	       daemon->page ? 0 : error_no_memory(error);
+	               daemon->page
+	           ? 0
+	           : error_no_memory(error);
 }
 
 int daemon_create(struct daemon **ret, const struct daemon_options *options, struct error *error) {

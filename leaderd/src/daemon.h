@@ -32,18 +32,18 @@ LIST_HEAD(peer_list, peer);
 LIST_HEAD(leader_list, leader);
 
 struct daemon {
-	struct event_base *base;       /* borrowed */
-	char *data_dir;                /* owned */
-	char *stores_dir;              /* owned: <data dir>/stores */
-	struct leader_list leaders;    /* open stores; see stores.h */
-	struct leader_list retired;    /* removed stores, until the reaper comes */
+	struct event_base *base;    /* borrowed */
+	char *data_dir;             /* owned */
+	char *stores_dir;           /* owned: <data dir>/stores */
+	struct leader_list leaders; /* open stores; see stores.h */
+	struct leader_list retired; /* removed stores, until the reaper comes */
 	struct peer_list peers;
 	size_t n_peers;
 	struct event *pump;
 	struct event *reaper;
 	struct event *drain_deadline;
-	struct event_page *page;       /* scratch: the page under way, or the last one fed */
-	uint64_t status_serial;        /* grows with each change that a status would show */
+	struct event_page *page; /* scratch: the page under way, or the last one fed */
+	uint64_t status_serial;  /* grows with each change that a status would show */
 	bool draining;
 	void (*on_drained)(void *data);
 	void *on_drained_data;

@@ -23,7 +23,7 @@ struct leader;
 struct event_page {
 	struct event *events[PAGE_EVENTS_MAX]; /* owned */
 	size_t n;
-	struct position last;      /* the log was searched up to here */
+	struct position last; /* the log was searched up to here */
 	/* Whose feed page this is: leader NULL means it is nobody's. */
 	const struct leader *leader;
 	uint64_t log_serial;
@@ -33,7 +33,7 @@ struct event_page {
 	uint64_t origins[PAGE_EVENTS_MAX][2 * ORIGINS_MAX];
 };
 
-struct event_page *event_page_create(void); /* NULL: no memory */
+struct event_page *event_page_create(void);                     /* NULL: no memory */
 struct event_page *event_page_destroy(struct event_page *page); /* accepts NULL; returns NULL */
 void event_page_clear(struct event_page *page);
 

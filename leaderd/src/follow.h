@@ -25,16 +25,16 @@ struct follow {
 	struct peer *peer;
 	struct leader *leader;
 	uint64_t number;
-	uint64_t credit;            /* pages that may be sent */
-	uint64_t left;              /* events; UINT64_MAX: no limit */
+	uint64_t credit; /* pages that may be sent */
+	uint64_t left;   /* events; UINT64_MAX: no limit */
 	bool follows, reverse, include_client_only, has_until;
 	char name[EVENT_NAME_BYTES_MAX + 1];
 	char client_id[CLIENT_ID_BYTES + 1];
-	struct position cursor;     /* searched up to here */
+	struct position cursor; /* searched up to here */
 	struct position until;
-	struct position sent;       /* forward: newest event that was sent */
+	struct position sent; /* forward: newest event that was sent */
 	bool rebased;
-	struct position back;       /* if rebased: what was sent behind it is off */
+	struct position back; /* if rebased: what was sent behind it is off */
 };
 
 LIST_HEAD(follow_list, follow);

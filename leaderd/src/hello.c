@@ -32,7 +32,7 @@ static int find_store(struct leader **ret, struct peer *peer, const Leaderd__Hel
 	struct leader *leader;
 	int r = stores_get(&leader, peer->daemon, hello->store, error);
 
-	if (r == ERROR_NOT_FOUND && hello->schema[0] != '\0')
+	if (r == ERROR_NOT_FOUND && hello->schema[0] != '\0' && !hello->read_only)
 		r = stores_create(&leader, peer->daemon, hello->store, hello->schema, error);
 	if (r == 0)
 		r = check_usable(leader, error);
@@ -49,8 +49,10 @@ static bool is_in_force(const struct leader *leader, const char *schema) {
 	return hash_equal(&fingerprint, &leader->store->schema->fingerprint);
 }
 
-/* A higher version is put in force, a lower one is told of the newer. */
-static int agree_on_schema(struct leader *leader, const char *text, bool *ret_newer, struct error *error) {
+/* A higher version is put in force, a lower one is told of the newer. Who only
+ * reads takes what is in force. */
+static int agree_on_schema(struct leader *leader, const Leaderd__Hello *hello, bool *ret_newer, struct error *error) {
+	const char *text = hello->schema;
 	struct schema *schema = NULL;
 
 	*ret_newer = false;
@@ -65,7 +67,7 @@ static int agree_on_schema(struct leader *leader, const char *text, bool *ret_ne
 		*ret_newer = true;
 		return 0;
 	}
-	return leader_install_schema(leader, text, error);
+	return hello->read_only ? 0 : leader_install_schema(leader, text, error);
 }
 
 /* ---- who holds the session id -------------------------------------------------------- */
@@ -324,7 +326,7 @@ int hello_take(struct peer *peer, const Leaderd__Hello *hello, struct error *err
 	int r = find_store(&leader, peer, hello, error);
 
 	if (r == 0)
-		r = agree_on_schema(leader, hello->schema, &newer, error);
+		r = agree_on_schema(leader, hello, &newer, error);
 	if (r == 0)
 		r = attach(peer, leader, hello, error);
 	if (r < 0)

@@ -16,7 +16,7 @@
 struct leader;
 
 struct image_cache {
-	int fd;                  /* -1: none */
+	int fd; /* -1: none */
 	uint64_t bytes;
 	struct position at;
 	struct hash local_hash;

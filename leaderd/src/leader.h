@@ -39,15 +39,15 @@
 struct leader_session {
 	LIST_ENTRY(leader_session) link;
 	struct leader *leader;
-	struct peer *peer;               /* never NULL; owns the session */
+	struct peer *peer; /* never NULL; owns the session */
 	char id[SESSION_ID_BYTES_MAX + 1];
 	uint8_t nonce[16];
 	bool read_only;
-	bool welcomed;                   /* its feed is open; not between HelloAgain and the next welcome */
-	bool replaced;                   /* another connection has its id now: it is told nothing */
-	bool needs_image;                /* what it holds is not to be trusted */
+	bool welcomed;    /* its feed is open; not between HelloAgain and the next welcome */
+	bool replaced;    /* another connection has its id now: it is told nothing */
+	bool needs_image; /* what it holds is not to be trusted */
 	struct feed feed;
-	uint64_t refused_before;         /* newest refusal at its welcome */
+	uint64_t refused_before;          /* newest refusal at its welcome */
 	struct event_id *refused_pending; /* owned: ids of its hello that were refused before the welcome */
 	size_t n_refused_pending;
 	struct position acknowledged;
@@ -59,8 +59,8 @@ struct leader_session {
 LIST_HEAD(leader_session_list, leader_session);
 
 struct group {
-	struct unit_list units;   /* in the order of arrival */
-	struct unit *next;        /* the first that the machine has not taken in this try; NULL: all */
+	struct unit_list units; /* in the order of arrival */
+	struct unit *next;      /* the first that the machine has not taken in this try; NULL: all */
 	size_t n_events, args_bytes;
 };
 
@@ -70,36 +70,36 @@ struct leader {
 	LIST_ENTRY(leader) link;
 	struct daemon *daemon;
 	char name[STORE_NAME_BYTES_MAX + 1];
-	char *folder;                    /* owned */
-	struct store *store;             /* NULL once retired */
-	bool retired;                    /* removed: the reaper frees it */
+	char *folder;        /* owned */
+	struct store *store; /* NULL once retired */
+	bool retired;        /* removed: the reaper frees it */
 	struct leader_machine machine;
 	struct eventlog_status told;
-	struct position final;           /* nothing at or before it is ever undone again */
+	struct position final; /* nothing at or before it is ever undone again */
 	struct hash final_local_hash;
-	uint64_t log_serial;             /* grows with each change of what is told */
+	uint64_t log_serial; /* grows with each change of what is told */
 	struct leader_session_list sessions;
 	size_t n_sessions;
 	struct follow_list follows;
 	struct group group;
-	struct step step;                /* of perform.h */
-	struct upstream *upstream;       /* owned; with a backend or without */
-	struct error trouble;            /* code 0: none */
-	bool abandoned;                  /* the newest try of the group failed */
+	struct step step;          /* of perform.h */
+	struct upstream *upstream; /* owned; with a backend or without */
+	struct error trouble;      /* code 0: none */
+	bool abandoned;            /* the newest try of the group failed */
 	struct image_cache image;
 	struct event *flush, *retry, *chores;
 	int state_wal_pages;
-	bool restless;                   /* the pump has something to do here */
-	bool resumes;                    /* peers that wait may go on */
-	bool marks_refusals;             /* acknowledged refusals wait to be marked */
+	bool restless;       /* the pump has something to do here */
+	bool resumes;        /* peers that wait may go on */
+	bool marks_refusals; /* acknowledged refusals wait to be marked */
 	uint64_t group_commits;
 };
 
 struct leader_options {
 	struct daemon *daemon;
 	const char *name;
-	const char *folder;   /* exists */
-	const char *schema;   /* of a store that is to be made; NULL: it exists */
+	const char *folder; /* exists */
+	const char *schema; /* of a store that is to be made; NULL: it exists */
 };
 
 /* 0 also for a store that is on hold: it can only be shown, rebuilt and removed. */

@@ -14,9 +14,9 @@
 struct listener;
 
 struct listener_options {
-	struct event_base *base;                /* borrowed */
-	int fd;                                 /* listening, non-blocking; borrowed */
-	void (*on_accept)(int fd, void *data);  /* takes the connection */
+	struct event_base *base;               /* borrowed */
+	int fd;                                /* listening, non-blocking; borrowed */
+	void (*on_accept)(int fd, void *data); /* takes the connection */
 	void *data;
 };
 

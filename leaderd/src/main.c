@@ -39,9 +39,9 @@
 struct program {
 	struct options options;
 	struct settings settings;
-	char data_dir[PATH_MAX];     /* settings.data_dir without symbolic links */
-	bool inherited;              /* the socket is the service manager's */
-	int lock_fd, socket_fd;      /* -1: none */
+	char data_dir[PATH_MAX]; /* settings.data_dir without symbolic links */
+	bool inherited;          /* the socket is the service manager's */
+	int lock_fd, socket_fd;  /* -1: none */
 	struct ready ready;
 	struct event_base *base;
 	struct daemon *daemon;

@@ -40,18 +40,18 @@ enum peer_wait {
 
 struct peer {
 	LIST_ENTRY(peer) link;
-	struct daemon *daemon;          /* borrowed */
+	struct daemon *daemon; /* borrowed */
 	int fd;
 	pid_t process_id;
 	struct event *readable, *writable, *timer;
 	bool armed_read, armed_write;
 	struct wire_reader input;
-	struct wire_arena arena;        /* holds the message under way, or the held one */
-	const Leaderd__ToLeader *held;  /* NULL: none */
+	struct wire_arena arena;       /* holds the message under way, or the held one */
+	const Leaderd__ToLeader *held; /* NULL: none */
 	enum peer_wait wait;
 	struct bytes output;
-	size_t output_at;               /* bytes at its front that are sent */
-	int output_fd;                  /* -1, or a descriptor that goes with the byte at output_fd_at */
+	size_t output_at; /* bytes at its front that are sent */
+	int output_fd;    /* -1, or a descriptor that goes with the byte at output_fd_at */
 	size_t output_fd_at;
 	bool greeted;
 	bool input_ended, output_ended;

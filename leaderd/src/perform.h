@@ -30,14 +30,14 @@ struct step_upstream {
 
 /* What the effects of one step share. Zeroed between steps. */
 struct step {
-	struct unit *unit;            /* of the PUSH under way; in the group */
-	struct error failure;         /* the first failure of the environment; code 0: none */
-	struct error reason;          /* why the newest unit was refused */
-	struct event **displaced;     /* owned: the units that the machine replays */
+	struct unit *unit;        /* of the PUSH under way; in the group */
+	struct error failure;     /* the first failure of the environment; code 0: none */
+	struct error reason;      /* why the newest unit was refused */
+	struct event **displaced; /* owned: the units that the machine replays */
 	struct entry *displaced_entries;
 	size_t n_displaced, displaced_at;
 	const struct step_upstream *upstream;
-	bool marked;                  /* refusals were marked as reported */
+	bool marked; /* refusals were marked as reported */
 };
 
 /* Gives one input, performs, and goes on until the machine waits for something

@@ -72,8 +72,7 @@ static int store_remove(struct leader *leader, const Leaderd__Request *request, 
 	return stores_remove(leader, why);
 }
 
-static int schema_show(struct peer *peer, struct leader *leader, const Leaderd__Request *request,
-                       struct error *error) {
+static int schema_show(struct peer *peer, struct leader *leader, const Leaderd__Request *request, struct error *error) {
 	Leaderd__Response response = LEADERD__RESPONSE__INIT;
 
 	response.number = request->number;
@@ -179,6 +178,8 @@ static int take_for_store(struct peer *peer, struct leader *leader, const Leader
 		return request_online(peer, leader, request, error);
 	case LEADERD__OPERATION__SYNC:
 		return request_sync(peer, leader, request, error);
+	case LEADERD__OPERATION__IMPORT:
+		return request_import(peer, leader, request, error);
 	case LEADERD__OPERATION__SCHEMA_INSTALL:
 		r = leader_install_schema(leader, request->text, &why);
 		return answer_outcome(peer, request, r, &why, error);

@@ -20,11 +20,13 @@ int request_answer_error(struct peer *peer, uint64_t number, const struct error 
 int request_answer(struct peer *peer, Leaderd__Response *response, struct error *error);
 
 /* request_upstream.c: answered now or, what takes time, later. */
-int request_backend_set(struct peer *peer, struct leader *leader, const Leaderd__Request *request,
-                        struct error *error);
+int request_backend_set(struct peer *peer, struct leader *leader, const Leaderd__Request *request, struct error *error);
 int request_offline(struct peer *peer, struct leader *leader, const Leaderd__Request *request, struct error *error);
 int request_online(struct peer *peer, struct leader *leader, const Leaderd__Request *request, struct error *error);
 int request_sync(struct peer *peer, struct leader *leader, const Leaderd__Request *request, struct error *error);
+
+/* request_import.c: events of another log, placed behind the head of this one. */
+int request_import(struct peer *peer, struct leader *leader, const Leaderd__Request *request, struct error *error);
 
 /* request_refused.c */
 int request_refused_list(struct peer *peer, struct leader *leader, const Leaderd__Request *request,

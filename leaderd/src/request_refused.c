@@ -320,8 +320,7 @@ static int look_up(struct leader *leader, const struct event_id *id, Leaderd__Kn
 		return r;
 	r = eventlog_find(leader->store->log, id, &event, error);
 	if (r == 0) {
-		bool confirmed = leader->told.has_backend &&
-		                 event->entry.at.global <= leader->told.upstream_head.global;
+		bool confirmed = leader->told.has_backend && event->entry.at.global <= leader->told.upstream_head.global;
 		ret->what = confirmed ? FATE_CONFIRMED : FATE_DURABLE;
 		ret->global = event->entry.at.global;
 		ret->client = event->entry.at.client;

@@ -13,8 +13,7 @@ static int answer(struct peer *peer, const Leaderd__Request *request, int r, con
 }
 
 /* Answered when the errand ends: it may take as long as it takes, unless the asker names a time. */
-static int start_errand(struct peer *peer, struct leader *leader, const Leaderd__Request *request,
-                        struct error *why) {
+static int start_errand(struct peer *peer, struct leader *leader, const Leaderd__Request *request, struct error *why) {
 	struct upstream *upstream = leader->upstream;
 	enum errand_kind kind = request->repair ? ERRAND_REPAIR : ERRAND_ADOPT;
 	uint32_t timeout_ms = request->timeout_ms == 0 ? UPSTREAM_WAIT_MS_MAX : request->timeout_ms;

@@ -15,10 +15,10 @@
 #include "leaderd/src/options.h"
 
 struct settings {
-	char config[PATH_MAX];   /* the file asked for; empty: none, for want of a place */
+	char config[PATH_MAX]; /* the file asked for; empty: none, for want of a place */
 	bool config_exists;
 	char data_dir[PATH_MAX];
-	char socket[PATH_MAX];   /* empty: not needed */
+	char socket[PATH_MAX]; /* empty: not needed */
 	enum log_level log_level;
 };
 

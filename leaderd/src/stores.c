@@ -66,8 +66,7 @@ static int delete_folder(const char *path, struct error *error) {
 }
 
 static bool is_scrap(const char *name) {
-	return strncmp(name, SCRAP_NEW, strlen(SCRAP_NEW)) == 0 ||
-	       strncmp(name, SCRAP_REMOVED, strlen(SCRAP_REMOVED)) == 0;
+	return strncmp(name, SCRAP_NEW, strlen(SCRAP_NEW)) == 0 || strncmp(name, SCRAP_REMOVED, strlen(SCRAP_REMOVED)) == 0;
 }
 
 static void delete_scrap(struct daemon *daemon, const char *name) {

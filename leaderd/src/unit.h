@@ -19,15 +19,15 @@ struct leader_session;
 
 struct unit {
 	STAILQ_ENTRY(unit) link;
-	struct event **events;          /* owned; their placement is the newest try's */
-	struct entry *entries;          /* owned; placed as the session had them */
+	struct event **events; /* owned; their placement is the newest try's */
+	struct entry *entries; /* owned; placed as the session had them */
 	size_t n_events;
 	size_t args_bytes;
 	struct leader_session *session; /* borrowed; NULL when its connection is gone, or for a retry */
 	struct event_id *replaces;      /* owned: the refused events that this unit is a retry of; NULL: a push */
 	bool appended;                  /* in the newest try */
 	bool refused;
-	struct error reason;            /* of the refusal */
+	struct error reason; /* of the refusal */
 };
 
 STAILQ_HEAD(unit_list, unit);

@@ -81,11 +81,12 @@ static void describe(struct upstream *upstream, const Leaderd__BackendPoint *mes
 	unsigned long long at, end;
 
 	upstream_point_get(&head, message);
-	if (upstream_point_confirmed(&confirmed, upstream->leader, why) < 0)
+	error_set(why, ERROR_HOLD, "the backend's log is not the one that confirmed our events: %s", reason);
+	if (upstream_point_confirmed(&confirmed, upstream->leader, NULL) < 0)
 		return;
 	at = head.global < confirmed.global ? head.global : confirmed.global;
 	end = head.global;
-	if (upstream_chain_hash_at(&ours, upstream->leader, at, why) < 0)
+	if (upstream_chain_hash_at(&ours, upstream->leader, at, NULL) < 0)
 		return;
 	print_hash(our_words, &ours);
 	print_hash(their_words, &head.chain_hash);
@@ -143,9 +144,9 @@ static enum upstream_answer check_accepted(struct upstream *upstream, const Lead
 	struct hash ours;
 
 	upstream_point_get(&point, head);
-	if (point.global == upstream->pushed_until &&
-	    upstream_chain_hash_at(&ours, upstream->leader, point.global, &upstream->why) == 0 &&
-	    hash_equal(&ours, &point.chain_hash))
+	if (upstream_chain_hash_at(&ours, upstream->leader, upstream->pushed_until, &upstream->why) < 0)
+		return ANSWER_LATER; /* what was accepted comes back by a pull */
+	if (point.global == upstream->pushed_until && hash_equal(&ours, &point.chain_hash))
 		return ANSWER_ACCEPTED;
 	error_set(&upstream->why, ERROR_HOLD, "the backend accepted something else than what was pushed: e%llu, pushed up to "
 	          "e%llu, or with another chain hash", (unsigned long long)point.global,

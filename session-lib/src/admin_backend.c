@@ -25,7 +25,8 @@ static int ask_for(struct lda_connection *connection, Leaderd__Request *request,
 	int r;
 
 	request->timeout_ms = timeout_ms > 0 ? (uint32_t)timeout_ms : 0;
-	connection->timeout_ms = timeout_ms > 0 && timeout_ms < INT32_MAX - ANSWER_MARGIN_MS ? timeout_ms + ANSWER_MARGIN_MS : -1;
+	connection->timeout_ms =
+		timeout_ms > 0 && timeout_ms < INT32_MAX - ANSWER_MARGIN_MS ? timeout_ms + ANSWER_MARGIN_MS : -1;
 	r = admin_ask(connection, request, NULL, NULL);
 	connection->timeout_ms = usual;
 	return r;

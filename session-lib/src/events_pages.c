@@ -133,9 +133,9 @@ static int pack_open(struct lds_session *session, struct lds_events *events) {
 	open.number = events->number;
 	open.store = session->store;
 	fill_range(events, &open);
-	open.reverse = events->flags & LDS_EVENTS_REVERSE;
-	open.follow = events->flags & LDS_EVENTS_FOLLOW;
-	open.include_client_only = events->flags & LDS_EVENTS_CLIENT_ONLY;
+	open.reverse = (events->flags & LDS_EVENTS_REVERSE) != 0;
+	open.follow = (events->flags & LDS_EVENTS_FOLLOW) != 0;
+	open.include_client_only = (events->flags & LDS_EVENTS_CLIENT_ONLY) != 0;
 	if (events->name)
 		open.name = events->name;
 	if (events->client_id)

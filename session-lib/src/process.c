@@ -279,7 +279,8 @@ uint64_t lds_get_deadline(const struct lds_session *session) {
 		deadline = session->retry_at_us;
 	if (!session->failed.code && session->link.fd < 0 && session->connect_at_us < deadline)
 		deadline = session->connect_at_us;
-	if (session->machine.link == SESSION_GREETING && session->greet_until_us < deadline)
+	/* A welcome in hand is tried again at its own time, however long it is held. */
+	if (session->machine.link == SESSION_GREETING && !session->message && session->greet_until_us < deadline)
 		deadline = session->greet_until_us;
 	return deadline;
 }

@@ -160,7 +160,7 @@ struct lds_session {
 	const Leaderd__ToSession *message;                   /* the frame in hand: held, or to be tried again */
 	bool greeted;                                        /* something was received on this connection */
 	bool opening;                                        /* lds_open is under way */
-	struct position log_head; /* while opening: of the leader, the lowest that was told */
+	struct position log_head;                            /* while opening: of the leader, the lowest that was told */
 	unsigned n_resyncs;                                  /* contradictions since the last good change */
 	uint32_t delay_ms;                                   /* of the next reconnect */
 	uint64_t connect_at_us, greet_until_us, retry_at_us; /* retry: UINT64_MAX when nothing is */

@@ -50,6 +50,8 @@ static int judge_pending(struct lds_session *session) {
 		return session_fail(session, session->failed.code, "%s", session->failed.text);
 	if (session->trouble_code == ERROR_FULL || session->trouble_code == ERROR_HOLD)
 		return session_fail(session, session->trouble_code, "%s", session->trouble);
+	if (session->trouble_code == ERROR_IO) /* a sync failed: it may be on the disk, or not */
+		return session_fail(session, LDS_UNKNOWN, "%s", session->trouble);
 	return WAIT_ON;
 }
 

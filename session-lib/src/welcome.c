@@ -92,7 +92,7 @@ int session_say_hello(struct lds_session *session, bool want_image) {
 	hello.confirmed = &confirmed;
 	hello.pending = (ProtobufCBinaryData){ n_pending * sizeof(struct event_id), ids };
 	hello.want_image = want_image || session->broken; /* what the machine believes in is not here */
-	hello.read_only = session->flags & LDS_READ_ONLY;
+	hello.read_only = (session->flags & LDS_READ_ONLY) != 0;
 	hello.refused_seen = session->refused_seen;
 	message.body_case = LEADERD__TO_LEADER__BODY_HELLO;
 	message.hello = &hello;

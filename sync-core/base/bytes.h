@@ -11,13 +11,13 @@
 #include <stdint.h>
 
 struct bytes {
-	uint8_t *data;     /* owned; NULL while nothing was ever added */
-	size_t n;          /* bytes in use */
+	uint8_t *data; /* owned; NULL while nothing was ever added */
+	size_t n;      /* bytes in use */
 	size_t allocated;
 };
 
-void bytes_finish(struct bytes *b);          /* frees; leaves an empty buffer */
-void bytes_clear(struct bytes *b);           /* forgets the content, keeps the memory */
+void bytes_finish(struct bytes *b);              /* frees; leaves an empty buffer */
+void bytes_clear(struct bytes *b);               /* forgets the content, keeps the memory */
 int bytes_reserve(struct bytes *b, size_t more); /* 0 or ERROR_NO_MEMORY */
 int bytes_add(struct bytes *b, const void *data, size_t n);
 int bytes_add_u8(struct bytes *b, uint8_t value);

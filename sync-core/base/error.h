@@ -19,25 +19,25 @@
 #include <stddef.h>
 
 enum {
-	ERROR_INVALID = -1,     /* the caller's request or input is malformed */
-	ERROR_NO_MEMORY = -2,   /* allocation failed; nothing has happened */
-	ERROR_IO = -3,          /* the operating system failed a read, write or sync */
-	ERROR_FULL = -4,        /* a bound is reached or the disk is full; nothing has happened */
-	ERROR_REFUSED = -5,     /* a materializer refused the event; nothing has happened */
-	ERROR_NOT_FOUND = -6,   /* no such store, event or file */
-	ERROR_CONFLICT = -7,    /* exists already, other content, or another owner */
-	ERROR_CORRUPT = -8,     /* stored bytes contradict their hashes or each other */
-	ERROR_PROTOCOL = -9,    /* a peer broke the protocol */
-	ERROR_SCHEMA = -10,     /* the schema text breaks a rule; the text says where */
-	ERROR_TOO_LARGE = -11,  /* over a bound of limits.h */
+	ERROR_INVALID = -1,      /* the caller's request or input is malformed */
+	ERROR_NO_MEMORY = -2,    /* allocation failed; nothing has happened */
+	ERROR_IO = -3,           /* the operating system failed a read, write or sync */
+	ERROR_FULL = -4,         /* a bound is reached or the disk is full; nothing has happened */
+	ERROR_REFUSED = -5,      /* a materializer refused the event; nothing has happened */
+	ERROR_NOT_FOUND = -6,    /* no such store, event or file */
+	ERROR_CONFLICT = -7,     /* exists already, other content, or another owner */
+	ERROR_CORRUPT = -8,      /* stored bytes contradict their hashes or each other */
+	ERROR_PROTOCOL = -9,     /* a peer broke the protocol */
+	ERROR_SCHEMA = -10,      /* the schema text breaks a rule; the text says where */
+	ERROR_TOO_LARGE = -11,   /* over a bound of limits.h */
 	ERROR_NOT_RUNNING = -12, /* no leader listens there */
-	ERROR_TIMEOUT = -13,    /* the time given ran out; may be asked again */
-	ERROR_UNKNOWN = -14,    /* the outcome is not known; may be asked again by id */
-	ERROR_NO_BACKEND = -15, /* the store has no backend that could confirm */
-	ERROR_HOLD = -16,       /* the store is on hold; its status says why */
-	ERROR_VERSION = -17,    /* newer format or protocol than this program knows */
-	ERROR_PERMISSION = -18, /* wrong owner, mode or user */
-	ERROR_BUSY = -19,       /* not now: a statement or a step is under way */
+	ERROR_TIMEOUT = -13,     /* the time given ran out; may be asked again */
+	ERROR_UNKNOWN = -14,     /* the outcome is not known; may be asked again by id */
+	ERROR_NO_BACKEND = -15,  /* the store has no backend that could confirm */
+	ERROR_HOLD = -16,        /* the store is on hold; its status says why */
+	ERROR_VERSION = -17,     /* newer format or protocol than this program knows */
+	ERROR_PERMISSION = -18,  /* wrong owner, mode or user */
+	ERROR_BUSY = -19,        /* not now: a statement or a step is under way */
 	ERROR_LAST = -19
 };
 

@@ -6,6 +6,9 @@
  * here does not exist: code refers to these names and to no other number.
  */
 
+/* One table by hand, for it is read as one. */
+/* clang-format off */
+
 /* Events */
 #define EVENT_ARGS_BYTES_MAX (256u * 1024u)  /* one event's arguments: NATS takes 1 MiB a message, a unit must fit */
 #define EVENT_NAME_BYTES_MAX 128u            /* an event's name; names are identifiers */
@@ -68,5 +71,7 @@
 /* Upstream */
 #define UPSTREAM_PAGE_EVENTS_MAX 512u        /* events in one pulled page */
 #define STAGED_EVENTS_MAX 1000000u           /* pulled events staged before one rebase takes them */
+
+/* clang-format on */
 
 #endif

@@ -157,7 +157,7 @@ bool store_name_is_valid(const char *name) {
 		return false;
 	while (n <= STORE_NAME_BYTES_MAX && (is_lower_or_digit(name[n]) || is_punctuation(name[n])))
 		n++;
-	return name[n] == '\0' && n <= STORE_NAME_BYTES_MAX;
+	return n <= STORE_NAME_BYTES_MAX && name[n] == '\0';
 }
 
 bool session_id_is_valid(const char *id) {
@@ -166,5 +166,5 @@ bool session_id_is_valid(const char *id) {
 	while (n <= SESSION_ID_BYTES_MAX &&
 	       (is_lower_or_digit(id[n]) || is_punctuation(id[n]) || (id[n] >= 'A' && id[n] <= 'Z')))
 		n++;
-	return id[n] == '\0' && n >= 1 && n <= SESSION_ID_BYTES_MAX;
+	return n >= 1 && n <= SESSION_ID_BYTES_MAX && id[n] == '\0';
 }

@@ -34,16 +34,16 @@ struct entry {
 	struct event_id id;
 	struct hash content;
 	struct position at;
-	struct event_id unit;   /* the unit's id: its first event's id */
-	uint32_t unit_index;    /* 0 .. unit_count - 1 */
-	uint32_t unit_count;    /* 1 .. UNIT_EVENTS_MAX */
-	bool client_only;       /* at.client != 0 once it has a position */
+	struct event_id unit; /* the unit's id: its first event's id */
+	uint32_t unit_index;  /* 0 .. unit_count - 1 */
+	uint32_t unit_count;  /* 1 .. UNIT_EVENTS_MAX */
+	bool client_only;     /* at.client != 0 once it has a position */
 };
 
 /* Hybrid logical clock of a commit; its text form ends in the client id. */
 struct hlc {
-	uint64_t time_ms;  /* Unix time in milliseconds, below 2^48 */
-	uint32_t counter;  /* below 2^16 */
+	uint64_t time_ms; /* Unix time in milliseconds, below 2^48 */
+	uint32_t counter; /* below 2^16 */
 };
 
 struct event {
@@ -51,17 +51,17 @@ struct event {
 	uint64_t generation;
 	struct position origins[ORIGINS_MAX]; /* newest first; the last is the oldest of all */
 	uint32_t n_origins;
-	uint32_t version;                 /* of the definition, from 1 */
+	uint32_t version; /* of the definition, from 1 */
 	struct hlc hlc;
 	char client_id[CLIENT_ID_BYTES + 1];
 	char session_id[SESSION_ID_BYTES_MAX + 1];
-	uint64_t digest;                  /* of the row images that it made; 0: none known */
-	struct hash chain_hash;           /* meaningful for a logged, synced event */
-	struct hash local_hash;           /* meaningful for a logged event */
-	char *name;                       /* owned by the event */
-	char *args;                       /* owned: a JSON object, kept byte for byte, NUL-terminated */
-	size_t args_bytes;                /* without the NUL */
-	uint8_t *sync_metadata;           /* owned; NULL while there is none */
+	uint64_t digest;        /* of the row images that it made; 0: none known */
+	struct hash chain_hash; /* meaningful for a logged, synced event */
+	struct hash local_hash; /* meaningful for a logged event */
+	char *name;             /* owned by the event */
+	char *args;             /* owned: a JSON object, kept byte for byte, NUL-terminated */
+	size_t args_bytes;      /* without the NUL */
+	uint8_t *sync_metadata; /* owned; NULL while there is none */
 	size_t sync_metadata_bytes;
 };
 

@@ -14,12 +14,12 @@
 #include "model/position.h"
 
 struct feed {
-	struct position sent;       /* the session has, or will have, everything up to here */
-	struct position back;       /* lowest head since the last payload: below `sent_before` means rebase */
+	struct position sent;        /* the session has, or will have, everything up to here */
+	struct position back;        /* lowest head since the last payload: below `sent_before` means rebase */
 	struct position sent_before; /* `sent` when the last payload was made */
-	struct position full_until; /* own events up to here are sent in full: this session may not hold them */
-	uint64_t refused_sent;      /* ordinal of the newest refusal that was sent */
-	bool heads_changed;         /* backend head, generation or trouble changed since the last payload */
+	struct position full_until;  /* own events up to here are sent in full: this session may not hold them */
+	uint64_t refused_sent;       /* ordinal of the newest refusal that was sent */
+	bool heads_changed;          /* backend head, generation or trouble changed since the last payload */
 };
 
 /* The session stands at `at`; the log's head is `head`. */

@@ -75,8 +75,8 @@ void hlc_print(char ret[HLC_TEXT_BYTES], struct hlc hlc, const char *client_id, 
 	 * character behind '9', which keeps width and order where no year fits. */
 	char thousands = (char)('0' + date.year / 1000);
 
-	snprintf(ret, HLC_TEXT_BYTES, "%c%03u-%02u-%02uT%02u:%02u:%02u.%03uZ-%04x-%016" PRIx64 "-%s", thousands, date.year % 1000,
-	         date.month, date.day, ms / 3600000, ms / 60000 % 60, ms / 1000 % 60, ms % 1000, counter,
+	snprintf(ret, HLC_TEXT_BYTES, "%c%03u-%02u-%02uT%02u:%02u:%02u.%03uZ-%04x-%016" PRIx64 "-%s", thousands,
+	         date.year % 1000, date.month, date.day, ms / 3600000, ms / 60000 % 60, ms / 1000 % 60, ms % 1000, counter,
 	         hash_text(session_id), client_id);
 }
 

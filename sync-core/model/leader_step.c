@@ -300,6 +300,8 @@ static void take_differing_page(struct leader_machine *leader, const struct lead
 		stage(leader, input, merged, effects);
 	} else if (!input->more) {
 		rebase_onto_staged(leader, effects);
+	} else {
+		reset_step(leader); /* an empty page between others: what was staged is not confirmed yet */
 	}
 }
 

@@ -80,26 +80,26 @@ enum leader_outcome { LEADER_DONE, LEADER_REFUSED, LEADER_FAILED, LEADER_UNKNOWN
 /* What the log knows of a pushed unit, asked inside the open step. */
 enum leader_known {
 	LEADER_NEW,
-	LEADER_KNOWN,    /* re-sent: in the log, or refused before */
-	LEADER_CONFLICT  /* an id is known with other content, or the unit is half known */
+	LEADER_KNOWN,   /* re-sent: in the log, or refused before */
+	LEADER_CONFLICT /* an id is known with other content, or the unit is half known */
 };
 
 struct leader_input {
 	enum leader_input_kind kind;
 	enum leader_outcome outcome;
-	enum leader_known known;         /* PUSH */
-	const struct entry *unit;        /* PUSH; DISPLACED: units side by side */
+	enum leader_known known;  /* PUSH */
+	const struct entry *unit; /* PUSH; DISPLACED: units side by side */
 	size_t n_unit;
-	const struct incoming *events;   /* PAGE: pending_at answered from the log; kept by the shell until IDLE */
+	const struct incoming *events; /* PAGE: pending_at answered from the log; kept by the shell until IDLE */
 	size_t n_events;
-	bool more;                       /* PAGE: further pages are known to follow */
-	bool adopt;                      /* PAGE: of another history that is to replace ours from adopt_from on */
+	bool more;  /* PAGE: further pages are known to follow */
+	bool adopt; /* PAGE: of another history that is to replace ours from adopt_from on */
 	struct position adopt_from;
-	struct position head;            /* UNDONE: the log's head now */
-	struct position refused_first;   /* REFUSAL: position of the first of them */
-	const struct event_id *refused;  /* REFUSAL; kept by the shell until IDLE */
+	struct position head;           /* UNDONE: the log's head now */
+	struct position refused_first;  /* REFUSAL: position of the first of them */
+	const struct event_id *refused; /* REFUSAL; kept by the shell until IDLE */
 	size_t n_refused;
-	bool has_backend;                /* BACKEND */
+	bool has_backend; /* BACKEND */
 };
 
 enum leader_effect_kind {
@@ -115,27 +115,27 @@ enum leader_effect_kind {
 	LEADER_STAGE,          /* write the page beside the log, in a transaction of its own; answer STAGED */
 	LEADER_DROP_STAGED,    /* the staged pages are of no use any more */
 	LEADER_APPLY_STAGED,   /* materialize and append the staged events behind the head; answer APPLIED */
-	LEADER_APPLY,          /* materialize incoming[first .. first + n) (void if it does not apply) and append; answer APPLIED */
-	LEADER_CONFIRM,        /* incoming[first .. first + n) stand in the log already: they are confirmed */
-	LEADER_SET_UPSTREAM,   /* the backend head is `head`, in this log transaction */
-	LEADER_TAKE_DISPLACED, /* give the next displaced units; answer DISPLACED */
-	LEADER_TELL,           /* the step is durable: move the feeds (rebased: back to `from`), wake the pusher */
-	LEADER_REPORT_KNOWN,   /* a re-sent unit: its session is told what became of it, by the feed */
-	LEADER_REPORT_CONFLICT,/* its session broke the rules: an error, and the connection ends */
-	LEADER_STOP            /* a sync failed: stop writing, say so in the status */
+	LEADER_APPLY, /* materialize incoming[first .. first + n) (void if it does not apply) and append; answer APPLIED */
+	LEADER_CONFIRM,         /* incoming[first .. first + n) stand in the log already: they are confirmed */
+	LEADER_SET_UPSTREAM,    /* the backend head is `head`, in this log transaction */
+	LEADER_TAKE_DISPLACED,  /* give the next displaced units; answer DISPLACED */
+	LEADER_TELL,            /* the step is durable: move the feeds (rebased: back to `from`), wake the pusher */
+	LEADER_REPORT_KNOWN,    /* a re-sent unit: its session is told what became of it, by the feed */
+	LEADER_REPORT_CONFLICT, /* its session broke the rules: an error, and the connection ends */
+	LEADER_STOP             /* a sync failed: stop writing, say so in the status */
 };
 
 struct leader_effect {
 	enum leader_effect_kind kind;
-	const struct entry *unit;   /* ADMIT, APPEND, RECORD_REFUSED, REPORT_*: borrowed until the next step */
+	const struct entry *unit; /* ADMIT, APPEND, RECORD_REFUSED, REPORT_*: borrowed until the next step */
 	size_t n_unit;
-	bool replay;                /* ADMIT, APPEND, RECORD_REFUSED: of a displaced unit, not a push */
-	bool refused_by_backend;    /* ADMIT: do not try it, answer REFUSED with the backend's reason */
-	struct position from;       /* UNDO; TELL if rebased */
-	size_t first, n;            /* APPLY, CONFIRM */
-	struct position head;       /* SET_UPSTREAM */
-	struct position trim_to;    /* COMMIT_STATE */
-	bool rebased;               /* TELL */
+	bool replay;             /* ADMIT, APPEND, RECORD_REFUSED: of a displaced unit, not a push */
+	bool refused_by_backend; /* ADMIT: do not try it, answer REFUSED with the backend's reason */
+	struct position from;    /* UNDO; TELL if rebased */
+	size_t first, n;         /* APPLY, CONFIRM */
+	struct position head;    /* SET_UPSTREAM */
+	struct position trim_to; /* COMMIT_STATE */
+	bool rebased;            /* TELL */
 };
 
 #define LEADER_EFFECTS_MAX 6u
@@ -149,9 +149,9 @@ struct leader_effects {
 /* Pages that wait for their successors. */
 struct leader_staging {
 	bool active, adopt;
-	struct position from;  /* the first position that differs */
-	struct position head;  /* the newest staged one */
-	size_t n_arrived;      /* pending events among them */
+	struct position from; /* the first position that differs */
+	struct position head; /* the newest staged one */
+	size_t n_arrived;     /* pending events among them */
 };
 
 struct leader_machine {
@@ -164,7 +164,7 @@ struct leader_machine {
 	struct leader_staging staged, next_staged;
 	/* The open step: */
 	bool more, apply_staged;
-	struct position next_head;     /* head as it will be */
+	struct position next_head; /* head as it will be */
 	struct position next_upstream;
 	bool rebased;
 	struct position rebased_from;
@@ -172,8 +172,8 @@ struct leader_machine {
 	size_t n_events, n_confirmed;
 	const struct event_id *refused;
 	size_t n_refused;
-	bool begun;                    /* transactions are open */
-	struct entry *unit;            /* owned: the units under admission */
+	bool begun;         /* transactions are open */
+	struct entry *unit; /* owned: the units under admission */
 	size_t n_unit, unit_at, allocated;
 };
 
@@ -189,8 +189,8 @@ void leader_machine_finish(struct leader_machine *leader);
 /* One step. 0, LEADER_LATER, or a negative code: ERROR_PROTOCOL or CONFLICT for
  * a page that contradicts the log (named; nothing has changed), INVALID for a
  * malformed unit, NO_MEMORY. */
-int leader_step(struct leader_machine *leader, const struct leader_input *input,
-                struct leader_effects *ret_effects, struct error *error);
+int leader_step(struct leader_machine *leader, const struct leader_input *input, struct leader_effects *ret_effects,
+                struct error *error);
 
 /* What leaderctl and traces call a state. */
 const char *leader_state_name(enum leader_state state);

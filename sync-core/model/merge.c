@@ -196,7 +196,10 @@ static int unseen_error(struct position back_to, struct error *error) {
 }
 
 int merge(const struct merge_view *view, const struct payload *payload, struct merge_result *ret, struct error *error) {
-	struct walk walk = { .view = view, .payload = payload, .upstream = view->upstream_head, .at = view->n_arrived,
+	struct walk walk = { .view = view,
+		                 .payload = payload,
+		                 .upstream = view->upstream_head,
+		                 .at = view->n_arrived,
 		                 .diverged = view->diverged };
 	struct merge_result result = { .kind = MERGE_ADVANCE };
 	int r;

@@ -74,12 +74,13 @@ enum merge_kind { MERGE_ADVANCE, MERGE_REBASE };
 
 struct merge_result {
 	enum merge_kind kind;
-	size_t n_confirmed;    /* incoming[0 .. n_confirmed) confirm pending events where they stand; the rest is to be applied */
-	size_t n_left;         /* pending[0 .. n_left) leave pending: arrived, or refused */
-	size_t n_kept;         /* pending[n_left .. n_kept) stay pending where they stand */
-	                       /* pending[n_kept ..) that are not refused are replayed (REBASE) */
-	struct position undo_from; /* REBASE: this position and everything behind it is undone */
-	struct position undo_to;   /* REBASE: the newest visible position that stays */
+	size_t
+		n_confirmed; /* incoming[0 .. n_confirmed) confirm pending events where they stand; the rest is to be applied */
+	size_t n_left;   /* pending[0 .. n_left) leave pending: arrived, or refused */
+	size_t n_kept;   /* pending[n_left .. n_kept) stay pending where they stand */
+					 /* pending[n_kept ..) that are not refused are replayed (REBASE) */
+	struct position undo_from;     /* REBASE: this position and everything behind it is undone */
+	struct position undo_to;       /* REBASE: the newest visible position that stays */
 	struct position upstream_head; /* after */
 };
 
@@ -87,8 +88,7 @@ struct merge_result {
  * caller's state untouched: ERROR_PROTOCOL for a gap, a repeat, a descending
  * batch, a wrong hash, an own event out of order; ERROR_CONFLICT for a known id
  * with other content. */
-int merge(const struct merge_view *view, const struct payload *payload, struct merge_result *ret,
-          struct error *error);
+int merge(const struct merge_view *view, const struct payload *payload, struct merge_result *ret, struct error *error);
 
 /* Is this pending event among the refused of the payload? A unit is refused
  * whole: any of its events names it. */

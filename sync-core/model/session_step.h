@@ -52,9 +52,9 @@ enum session_input_kind {
 	SESSION_CONNECTED, /* the socket is open */
 	SESSION_WELCOME,
 	SESSION_FEED,
-	SESSION_CHANGED,   /* answer to SESSION_CHANGE */
-	SESSION_RESYNC,    /* the shell wants a fresh image, or the leader asks for another hello */
-	SESSION_LOST       /* the connection is gone */
+	SESSION_CHANGED, /* answer to SESSION_CHANGE */
+	SESSION_RESYNC,  /* the shell wants a fresh image, or the leader asks for another hello */
+	SESSION_LOST     /* the connection is gone */
 };
 
 enum session_outcome {
@@ -72,9 +72,9 @@ enum session_verdict {
 };
 
 struct session_welcome {
-	bool image;                   /* the state comes as an image; else resume at `at` */
-	struct position at;           /* the image's head, or the point from which the feed goes on */
-	struct session_heads heads;   /* backend, final, generation, has_backend; leader is not read */
+	bool image;                           /* the state comes as an image; else resume at `at` */
+	struct position at;                   /* the image's head, or the point from which the feed goes on */
+	struct session_heads heads;           /* backend, final, generation, has_backend; leader is not read */
 	const enum session_verdict *verdicts; /* for the pending ids of the hello, in order */
 	size_t n_verdicts;
 };
@@ -86,10 +86,10 @@ struct session_feed {
 
 struct session_input {
 	enum session_input_kind kind;
-	const struct entry *unit;   /* COMMIT */
+	const struct entry *unit; /* COMMIT */
 	size_t n_unit;
 	enum session_outcome outcome; /* APPLIED, CHANGED */
-	const bool *suspended;      /* CHANGED: for each replayed event of the change, in order */
+	const bool *suspended;        /* CHANGED: for each replayed event of the change, in order */
 	struct session_welcome welcome;
 	struct session_feed feed;
 };
@@ -105,32 +105,32 @@ enum session_base {
 struct session_change {
 	enum session_base base;
 	struct position undo_to;
-	size_t apply_first;           /* events of the feed to materialize: [apply_first, n_events) */
+	size_t apply_first; /* events of the feed to materialize: [apply_first, n_events) */
 	size_t n_apply;
 	const struct pending *replay; /* borrowed until the next step: with their new positions */
 	size_t n_replay;
-	const struct pending *left;   /* pending events that leave, in order: arrived or refused */
+	const struct pending *left; /* pending events that leave, in order: arrived or refused */
 	const bool *left_refused;
 	size_t n_left;
-	struct position head;         /* the state's head afterwards, if nothing is suspended */
+	struct position head; /* the state's head afterwards, if nothing is suspended */
 	struct position trim_to;
 };
 
 enum session_effect_kind {
-	SESSION_APPLY,   /* materialize the commit's unit in a transaction of its own; answer APPLIED */
-	SESSION_SEND,    /* send pending[first .. first + n), whole units, one frame each */
-	SESSION_HELLO,   /* say hello: the points, and the ids of all pending events */
-	SESSION_CHANGE,  /* perform `change`; answer CHANGED */
-	SESSION_ACCEPT,  /* the commit stands: pending[first .. first + n) */
-	SESSION_REJECT,  /* the commit does not: outcome says why */
-	SESSION_MOVED    /* a change is complete: tell who follows, then call back */
+	SESSION_APPLY,  /* materialize the commit's unit in a transaction of its own; answer APPLIED */
+	SESSION_SEND,   /* send pending[first .. first + n), whole units, one frame each */
+	SESSION_HELLO,  /* say hello: the points, and the ids of all pending events */
+	SESSION_CHANGE, /* perform `change`; answer CHANGED */
+	SESSION_ACCEPT, /* the commit stands: pending[first .. first + n) */
+	SESSION_REJECT, /* the commit does not: outcome says why */
+	SESSION_MOVED   /* a change is complete: tell who follows, then call back */
 };
 
 struct session_effect {
 	enum session_effect_kind kind;
-	size_t first, n;            /* SEND, ACCEPT */
-	const struct entry *unit;   /* APPLY: with positions; borrowed until the next step */
-	bool want_image;            /* HELLO: no resume, the state is not to be trusted */
+	size_t first, n;              /* SEND, ACCEPT */
+	const struct entry *unit;     /* APPLY: with positions; borrowed until the next step */
+	bool want_image;              /* HELLO: no resume, the state is not to be trusted */
 	enum session_outcome outcome; /* REJECT */
 	struct session_change change;
 };
@@ -150,19 +150,19 @@ struct session_machine {
 	struct session_heads heads;
 	struct position local_head;
 	struct pending_list pending;
-	unsigned n_hellos;      /* GREETING: hellos not yet answered; only the newest one's welcome counts */
-	size_t n_greeted;       /* GREETING: pending events that the hello named */
-	bool want_image;        /* the state is not the leader's: no resume until an image was taken */
+	unsigned n_hellos; /* GREETING: hellos not yet answered; only the newest one's welcome counts */
+	size_t n_greeted;  /* GREETING: pending events that the hello named */
+	bool want_image;   /* the state is not the leader's: no resume until an image was taken */
 	/* While APPLYING or CHANGING: */
-	struct entry *unit;     /* owned; the commit's unit */
+	struct entry *unit; /* owned; the commit's unit */
 	size_t n_unit;
 	struct pending_list replay; /* pending as it will be behind the kept ones */
-	struct pending *left;   /* owned */
-	bool *left_refused;     /* owned */
+	struct pending *left;       /* owned */
+	bool *left_refused;         /* owned */
 	size_t n_left, n_arrived, n_kept;
 	struct session_heads next_heads;
-	bool welcoming;         /* the change answers a welcome */
-	size_t send_from;       /* after the welcome's change: pending from here on is sent */
+	bool welcoming;   /* the change answers a welcome */
+	size_t send_from; /* after the welcome's change: pending from here on is sent */
 };
 
 /* `heads` of a new session are zero: it has seen nothing. */

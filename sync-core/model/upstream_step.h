@@ -58,18 +58,24 @@ enum upstream_input_kind {
 };
 
 enum upstream_lineage { LINEAGE_SAME, LINEAGE_FIRST, LINEAGE_OTHER };
-enum upstream_answer { ANSWER_ACCEPTED, ANSWER_BEHIND, ANSWER_DIVERGED, ANSWER_LATER, ANSWER_REFUSED_EVENTS,
-	                   ANSWER_REFUSED };
+enum upstream_answer {
+	ANSWER_ACCEPTED,
+	ANSWER_BEHIND,
+	ANSWER_DIVERGED,
+	ANSWER_LATER,
+	ANSWER_REFUSED_EVENTS,
+	ANSWER_REFUSED
+};
 enum upstream_merged { MERGED_DONE, MERGED_FAILED, MERGED_WRONG };
 
 struct upstream_input {
 	enum upstream_input_kind kind;
-	uint64_t now_ms;              /* monotonic */
-	uint32_t chance;              /* random */
-	bool pending;                 /* in every input: synced events stand behind the confirmed head */
-	bool wanted, may_push;        /* CONFIGURE */
+	uint64_t now_ms;               /* monotonic */
+	uint32_t chance;               /* random */
+	bool pending;                  /* in every input: synced events stand behind the confirmed head */
+	bool wanted, may_push;         /* CONFIGURE */
 	enum upstream_lineage lineage; /* OPENED */
-	bool live;                    /* OPENED */
+	bool live;                     /* OPENED */
 	struct {
 		bool has_events, more, diverged;
 		bool follows;             /* its first event is the one behind the confirmed head */
@@ -112,14 +118,14 @@ struct upstream_machine {
 	enum upstream_state state;
 	bool tracing;
 	bool wanted, may_push;
-	bool started;        /* an adapter runs */
+	bool started; /* an adapter runs */
 	bool live;
-	bool more;           /* the page being merged is not the last one */
-	bool pull_again;     /* a hint came while something else was under way */
-	bool push_blocked;   /* this leader's pushes are refused for good; pulling goes on */
-	bool fruitless;      /* the newest pull brought nothing, and the push before it was behind */
-	bool after_push;     /* MERGING: what was pushed, not a page */
-	uint32_t rest_ms;    /* the next pause; 0: none since the last success */
+	bool more;         /* the page being merged is not the last one */
+	bool pull_again;   /* a hint came while something else was under way */
+	bool push_blocked; /* this leader's pushes are refused for good; pulling goes on */
+	bool fruitless;    /* the newest pull brought nothing, and the push before it was behind */
+	bool after_push;   /* MERGING: what was pushed, not a page */
+	uint32_t rest_ms;  /* the next pause; 0: none since the last success */
 	uint64_t resting_since_ms, timer_ms;
 };
 

@@ -269,9 +269,13 @@ static int read_values(struct arguments *arguments, json_t *object, struct error
 static int read_text(struct arguments *arguments, const char *args, size_t args_bytes, struct error *error) {
 	const struct schema_event *definition = arguments->definition;
 	json_error_t json_error;
-	json_t *object = json_loadb(args, args_bytes, JSON_REJECT_DUPLICATES, &json_error);
+	json_t *object;
 	int r;
 
+	if (memchr(args, '\0', args_bytes)) /* jansson passes over one behind a number */
+		return error_set(error, ERROR_INVALID, "the arguments of event %s@%u held a NUL", definition->name,
+		                 definition->version);
+	object = json_loadb(args, args_bytes, JSON_REJECT_DUPLICATES, &json_error);
 	if (!object)
 		return arguments_syntax_error(definition, args, &json_error, error);
 	if (json_is_object(object))

@@ -170,9 +170,8 @@ static int authorize_definition(struct schema_authorizer *authorizer, int action
 	case SQLITE_CREATE_INDEX:
 		return authorize_create(authorizer, first, false);
 	case SQLITE_REINDEX:
+	case SQLITE_READ: /* the table's own columns, in CHECK and in indexes */
 		return SQLITE_OK;
-	case SQLITE_READ:
-		return SQLITE_OK; /* the table's own columns, in CHECK and in indexes */
 	case SQLITE_INSERT:
 	case SQLITE_UPDATE:
 	case SQLITE_DELETE:

@@ -129,8 +129,7 @@ static int resolve_path(char **ret, const char *path, struct error *error) {
 	if (!realpath(folder, real)) {
 		int number = errno;
 
-		return error_set(error, error_of_errno(number), "cannot open the folder of %.200s: %s", path,
-		                 strerror(number));
+		return error_set(error, error_of_errno(number), "cannot open the folder of %.200s: %s", path, strerror(number));
 	}
 	n = strlen(real) + strlen(name) + 2;
 	resolved = malloc(n);

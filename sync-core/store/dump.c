@@ -174,8 +174,8 @@ static int dump_table(struct state *state, struct dump *dump, size_t index, stru
 	return r;
 }
 
-int state_dump(struct state *state, bool synced_only, int (*write)(const char *text, size_t n, void *data),
-               void *data, struct error *error) {
+int state_dump(struct state *state, bool synced_only, int (*write)(const char *text, size_t n, void *data), void *data,
+               struct error *error) {
 	struct dump dump = { .write = write, .data = data };
 	bool own_snapshot;
 	int r = 0;

@@ -74,8 +74,8 @@ int eventlog_begin(struct eventlog *log, struct error *error) {
 		return error_set(error, ERROR_PERMISSION, "cannot change the event log %.200s: it is open for reading",
 		                 log->path);
 	if (log->stopped)
-		return error_set(error, ERROR_IO,
-		                 "cannot change the event log %.200s: a sync failed, it must be opened again", log->path);
+		return error_set(error, ERROR_IO, "cannot change the event log %.200s: a sync failed, it must be opened again",
+		                 log->path);
 	if (log->in_transaction)
 		return error_set(error, ERROR_BUSY, "cannot begin in the event log: a transaction is open");
 	r = log_statement(log, STATEMENT_BEGIN, &statement, error);
@@ -288,8 +288,8 @@ int log_write_staged_cursor(struct eventlog *log, const void *cursor, size_t n, 
 	return write_cursor(log, STATEMENT_STAGED_CURSOR_WRITE, cursor, n, error);
 }
 
-int eventlog_set_upstream(struct eventlog *log, struct position head, const struct hash *chain_hash,
-                          const void *cursor, size_t cursor_bytes, struct error *error) {
+int eventlog_set_upstream(struct eventlog *log, struct position head, const struct hash *chain_hash, const void *cursor,
+                          size_t cursor_bytes, struct error *error) {
 	int r = log_require_transaction(log, error);
 
 	if (r == 0 && (position_is_client_only(head) || head.global > INT64_MAX))

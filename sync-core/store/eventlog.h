@@ -23,19 +23,19 @@
 struct eventlog;
 
 struct eventlog_status {
-	struct position head;           /* newest event, root when there is none */
-	struct hash local_hash;         /* of the newest row */
-	struct hash chain_hash;         /* of the newest synced row */
-	struct position upstream_head;  /* confirmed by the backend; root before */
+	struct position head;          /* newest event, root when there is none */
+	struct hash local_hash;        /* of the newest row */
+	struct hash chain_hash;        /* of the newest synced row */
+	struct position upstream_head; /* confirmed by the backend; root before */
 	struct hash upstream_chain_hash;
-	uint64_t generation;            /* never falls */
-	uint8_t lineage[16];            /* of the backend's log; zero before the first contact */
+	uint64_t generation; /* never falls */
+	uint8_t lineage[16]; /* of the backend's log; zero before the first contact */
 	uint64_t epoch;
 	char client_id[CLIENT_ID_BYTES + 1]; /* this device in this store */
-	struct hlc hlc;                 /* newest clock value used or seen */
+	struct hlc hlc;                      /* newest clock value used or seen */
 	bool has_backend;
 	uint64_t n_events;
-	uint64_t refused_ordinal;       /* of the newest refusal; 0 before the first */
+	uint64_t refused_ordinal; /* of the newest refusal; 0 before the first */
 };
 
 enum eventlog_known {
@@ -48,7 +48,7 @@ enum eventlog_known {
 
 struct eventlog_options {
 	const char *path;
-	bool create;     /* make it when absent, with a new client id */
+	bool create; /* make it when absent, with a new client id */
 	bool read_only;
 };
 
@@ -86,12 +86,11 @@ int eventlog_displace(struct eventlog *log, struct position to, struct error *er
  * GROUP_BYTES_MAX of arguments), in old order, as owned events; *ret_n = 0 when
  * none is left. Those whose id stands in the log again are passed over.
  * ERROR_INVALID if n_max cannot hold one unit. */
-int eventlog_take_displaced(struct eventlog *log, struct event **ret, size_t n_max, size_t *ret_n,
-                            struct error *error);
+int eventlog_take_displaced(struct eventlog *log, struct event **ret, size_t n_max, size_t *ret_n, struct error *error);
 
 /* Confirms: the backend's head, its chain hash and the cursor behind it. */
-int eventlog_set_upstream(struct eventlog *log, struct position head, const struct hash *chain_hash,
-                          const void *cursor, size_t cursor_bytes, struct error *error);
+int eventlog_set_upstream(struct eventlog *log, struct position head, const struct hash *chain_hash, const void *cursor,
+                          size_t cursor_bytes, struct error *error);
 /* The cursor of the newest eventlog_set_upstream, added to `ret`; nothing before the first. */
 int eventlog_cursor(struct eventlog *log, struct bytes *ret, struct error *error);
 /* Which log the backend keeps, and its epoch. */
@@ -116,15 +115,15 @@ int eventlog_known(struct eventlog *log, const struct event_id *id, const struct
 int eventlog_local_hash(struct eventlog *log, struct position at, struct hash *ret, struct error *error);
 
 struct eventlog_query {
-	struct position after;    /* exclusive; with reverse: exclusive upper end, if has_until it is the lower */
+	struct position after; /* exclusive; with reverse: exclusive upper end, if has_until it is the lower */
 	bool has_until;
-	struct position until;    /* inclusive */
-	bool reverse;             /* newest first; `after` root then means from the head */
+	struct position until; /* inclusive */
+	bool reverse;          /* newest first; `after` root then means from the head */
 	bool include_client_only;
-	const char *name;         /* NULL: every name */
-	const char *client_id;    /* NULL: every device */
-	size_t n_max;             /* events, <= PAGE_EVENTS_MAX */
-	size_t bytes_max;         /* arguments; at least one event is returned */
+	const char *name;      /* NULL: every name */
+	const char *client_id; /* NULL: every device */
+	size_t n_max;          /* events, <= PAGE_EVENTS_MAX */
+	size_t bytes_max;      /* arguments; at least one event is returned */
 };
 /* One keyset page: at most n_max owned events in ret, *ret_n of them. *ret_last
  * (may be NULL) is the position up to which the log was searched, to go on
@@ -135,10 +134,10 @@ int eventlog_read(struct eventlog *log, const struct eventlog_query *query, stru
 
 /* Refusals. */
 struct refused_event {
-	uint64_t ordinal;     /* grows with each refusal, the units' events in order */
-	struct event *event;  /* owned; its position is the one it had or would have got */
-	char *reason;         /* owned */
-	bool reported;        /* its session has been told */
+	uint64_t ordinal;    /* grows with each refusal, the units' events in order */
+	struct event *event; /* owned; its position is the one it had or would have got */
+	char *reason;        /* owned */
+	bool reported;       /* its session has been told */
 };
 int eventlog_refuse(struct eventlog *log, struct event *const *unit, size_t n_events, const char *reason,
                     struct error *error);
@@ -165,8 +164,7 @@ int eventlog_stage(struct eventlog *log, struct event *const *events, size_t n_e
                    size_t cursor_bytes, struct error *error);
 /* Takes the oldest ones, by the rules of eventlog_take_displaced. When the last
  * is gone the cursor of the staged pages is forgotten: read it before. */
-int eventlog_take_staged(struct eventlog *log, struct event **ret, size_t n_max, size_t *ret_n,
-                         struct error *error);
+int eventlog_take_staged(struct eventlog *log, struct event **ret, size_t n_max, size_t *ret_n, struct error *error);
 /* The cursor behind the newest staged page, added to `ret`; nothing when none is staged. */
 int eventlog_staged_cursor(struct eventlog *log, struct bytes *ret, struct error *error);
 int eventlog_staged_count(struct eventlog *log, uint64_t *ret, struct error *error);

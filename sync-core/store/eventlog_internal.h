@@ -60,14 +60,14 @@ enum log_statement {
 /* What is known of the log without asking the file. Rolled back by copying. */
 struct log_view {
 	struct eventlog_status status;
-	struct hlc head_hlc;             /* of the newest row */
-	struct hlc saved_hlc;            /* as the status row holds it */
-	struct hash cursor_hash;         /* of the cursor behind the upstream head */
+	struct hlc head_hlc;     /* of the newest row */
+	struct hlc saved_hlc;    /* as the status row holds it */
+	struct hash cursor_hash; /* of the cursor behind the upstream head */
 	struct hash staged_cursor_hash;
 	uint64_t n_displaced;
 	uint64_t n_refused;
-	bool status_changed;             /* the status row must be written */
-	bool upstream_changed;           /* commit compares the upstream head with its row */
+	bool status_changed;   /* the status row must be written */
+	bool upstream_changed; /* commit compares the upstream head with its row */
 };
 
 struct eventlog {
@@ -75,8 +75,8 @@ struct eventlog {
 	char *path;
 	bool read_only;
 	bool in_transaction;
-	bool in_snapshot;       /* a read-only log inside one read of several statements */
-	bool stopped;           /* a commit's outcome is unknown: nothing is written until the next open */
+	bool in_snapshot; /* a read-only log inside one read of several statements */
+	bool stopped;     /* a commit's outcome is unknown: nothing is written until the next open */
 	int wal_pages;
 	struct log_view view;
 	struct log_view before; /* as it was when the transaction began */
@@ -190,8 +190,7 @@ struct schema_row {
 };
 int log_column_schema(sqlite3_stmt *statement, struct schema_row *ret, struct error *error);
 /* 1: *ret is filled, the caller finishes it; 0: the id is not among the refused. */
-int log_find_refused(struct eventlog *log, const struct event_id *id, struct refused_event *ret,
-                     struct error *error);
+int log_find_refused(struct eventlog *log, const struct event_id *id, struct refused_event *ret, struct error *error);
 /* Removes the refused row of an id that was logged after all. */
 int log_drop_refused(struct eventlog *log, const struct event_id *id, struct error *error);
 

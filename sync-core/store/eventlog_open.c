@@ -18,11 +18,11 @@
 #define APPLICATION_ID 0x6c646576 /* "ldev" */
 #define TAIL_ROWS 64u             /* newest rows that opening proves, and their links */
 
-#define EVENT_DEFINITIONS \
+#define EVENT_DEFINITIONS                                                                                          \
 	"global INTEGER NOT NULL, client INTEGER NOT NULL, id BLOB NOT NULL, unit BLOB, unit_index INTEGER NOT NULL, " \
-	"unit_count INTEGER NOT NULL, version INTEGER NOT NULL, time_ms INTEGER NOT NULL, counter INTEGER NOT NULL, " \
+	"unit_count INTEGER NOT NULL, version INTEGER NOT NULL, time_ms INTEGER NOT NULL, counter INTEGER NOT NULL, "  \
 	"generation INTEGER NOT NULL, digest INTEGER NOT NULL, content_hash BLOB NOT NULL, chain_hash BLOB NOT NULL, " \
-	"local_hash BLOB NOT NULL, checksum INTEGER NOT NULL, client_id TEXT NOT NULL, session_id TEXT NOT NULL, " \
+	"local_hash BLOB NOT NULL, checksum INTEGER NOT NULL, client_id TEXT NOT NULL, session_id TEXT NOT NULL, "     \
 	"name TEXT NOT NULL, args TEXT NOT NULL, origins BLOB, sync_metadata BLOB"
 
 /* The present format, as SQLite keeps the texts: opening compares them. */
@@ -133,8 +133,10 @@ static int bring_to_format(struct eventlog *log, const struct eventlog_options *
 	if (format == FORMAT)
 		return 0;
 	if (options->read_only)
-		return error_set(error, ERROR_VERSION, "%.200s has format %lld and must be opened for writing once, "
-		                 "to become format %d", options->path, format, FORMAT);
+		return error_set(error, ERROR_VERSION,
+		                 "%.200s has format %lld and must be opened for writing once, "
+		                 "to become format %d",
+		                 options->path, format, FORMAT);
 	return climb(log->db, (int)format, error);
 }
 

@@ -52,8 +52,8 @@ static void close_unit(struct reading *reading, sqlite3_int64 last) {
 }
 
 /* Puts one row behind those read, or finds the reading full. */
-static int read_row(struct eventlog *log, const struct queue *queue, sqlite3_stmt *statement,
-                    struct reading *reading, struct error *error) {
+static int read_row(struct eventlog *log, const struct queue *queue, sqlite3_stmt *statement, struct reading *reading,
+                    struct error *error) {
 	sqlite3_int64 ordinal = sqlite3_column_int64(statement, ROW_EXTRA);
 	struct row row;
 	int r = log_column_row(statement, queue->table, NULL, &row, error);
@@ -67,8 +67,7 @@ static int read_row(struct eventlog *log, const struct queue *queue, sqlite3_stm
 			reading->last = ordinal;
 		return r < 0 ? r : 0;
 	}
-	if (reading->n > 0 &&
-	    !event_id_equal(&reading->events[reading->n - 1]->entry.unit, &row.event->entry.unit))
+	if (reading->n > 0 && !event_id_equal(&reading->events[reading->n - 1]->entry.unit, &row.event->entry.unit))
 		close_unit(reading, reading->last);
 	if (reading->n == reading->n_max ||
 	    (reading->n_whole > 0 && reading->bytes + row.event->args_bytes > GROUP_BYTES_MAX)) {
@@ -82,8 +81,7 @@ static int read_row(struct eventlog *log, const struct queue *queue, sqlite3_stm
 	return 0;
 }
 
-static int read_units(struct eventlog *log, const struct queue *queue, struct reading *reading,
-                      struct error *error) {
+static int read_units(struct eventlog *log, const struct queue *queue, struct reading *reading, struct error *error) {
 	bool any = false;
 	sqlite3_stmt *statement = NULL;
 	int r = log_statement(log, queue->read, &statement, error);
@@ -278,8 +276,7 @@ int eventlog_stage(struct eventlog *log, struct event *const *events, size_t n_e
 	return r < 0 ? log_fail(log, r) : 0;
 }
 
-int eventlog_take_staged(struct eventlog *log, struct event **ret, size_t n_max, size_t *ret_n,
-                         struct error *error) {
+int eventlog_take_staged(struct eventlog *log, struct event **ret, size_t n_max, size_t *ret_n, struct error *error) {
 	static const struct queue staged = { STATEMENT_STAGED_READ, STATEMENT_STAGED_DELETE, TABLE_STAGED, false };
 	struct reading reading = { .events = ret, .n_max = n_max };
 	uint64_t n_rows, last;
@@ -315,8 +312,8 @@ int eventlog_staged_count(struct eventlog *log, uint64_t *ret, struct error *err
 
 /* -- Cursors -- */
 
-static int read_cursor(struct eventlog *log, enum log_statement which, const struct hash *expected,
-                       struct bytes *ret, struct error *error) {
+static int read_cursor(struct eventlog *log, enum log_statement which, const struct hash *expected, struct bytes *ret,
+                       struct error *error) {
 	struct hash found;
 	sqlite3_stmt *statement = NULL;
 	int r = log_statement(log, which, &statement, error);

@@ -335,7 +335,7 @@ struct page {
 	struct event **events; /* the caller's */
 	size_t n, bytes;
 	struct position last;
-	bool over;             /* the next match would not fit */
+	bool over; /* the next match would not fit */
 };
 
 /* Takes the row into the page, passes over it, or finds the page full. */
@@ -360,8 +360,7 @@ static int take_row(sqlite3_stmt *statement, const struct eventlog_query *query,
 	return 0;
 }
 
-static int read_page(struct eventlog *log, const struct eventlog_query *query, struct page *page,
-                     struct error *error) {
+static int read_page(struct eventlog *log, const struct eventlog_query *query, struct page *page, struct error *error) {
 	sqlite3_stmt *statement = NULL;
 	int r = log_statement(log, query->reverse ? STATEMENT_READ_REVERSE : STATEMENT_READ_FORWARD, &statement, error);
 

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-
 #define COLUMN_REPORTED ROW_EXTRA
 #define COLUMN_REASON (ROW_EXTRA + 1)
 
@@ -116,8 +115,7 @@ int eventlog_refuse(struct eventlog *log, struct event *const *unit, size_t n_ev
 
 /* -- Reading -- */
 
-int log_find_refused(struct eventlog *log, const struct event_id *id, struct refused_event *ret,
-                     struct error *error) {
+int log_find_refused(struct eventlog *log, const struct event_id *id, struct refused_event *ret, struct error *error) {
 	sqlite3_stmt *statement = NULL;
 	int r = log_statement(log, STATEMENT_REFUSED_FIND, &statement, error);
 
@@ -315,8 +313,8 @@ int eventlog_forget(struct eventlog *log, const struct event_id *id, struct erro
 	if (r < 0)
 		return log_fail(log, r);
 	/* A unit is refused whole: its rows stand within its size of this one. */
-	range.after = refused.ordinal > refused.event->entry.unit_count
-	                      ? refused.ordinal - refused.event->entry.unit_count : 0;
+	range.after =
+		refused.ordinal > refused.event->entry.unit_count ? refused.ordinal - refused.event->entry.unit_count : 0;
 	range.up_to = refused.ordinal + refused.event->entry.unit_count;
 	while ((r = forget_next(log, &refused.event->entry.unit, &range, error)) == 1)
 		;

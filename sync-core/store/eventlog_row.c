@@ -233,8 +233,7 @@ int log_bind_row(struct eventlog *log, sqlite3_stmt *statement, const struct row
 
 	pack_origins(scratch, event);
 	bind_numbers(statement, row->number, event);
-	log_bind_u64(statement, COLUMN_CHECKSUM + 1,
-	             (uint64_t)row_checksum(row->table, row->number, event, row->extra));
+	log_bind_u64(statement, COLUMN_CHECKSUM + 1, (uint64_t)row_checksum(row->table, row->number, event, row->extra));
 	for (size_t i = 0; r == 0 && i < sizeof(blobs) / sizeof(blobs[0]); i++) {
 		size_t n = blobs[i].column == COLUMN_ORIGINS ? scratch->n_origins : blobs[i].n;
 

@@ -37,8 +37,7 @@ int log_column_schema(sqlite3_stmt *statement, struct schema_row *ret, struct er
 
 /* Steps to the schema in force. 1: *ret is it, borrowed until the statement is
  * reset; 0: there is none. */
-static int step_last(struct eventlog *log, sqlite3_stmt **ret_statement, struct schema_row *ret,
-                     struct error *error) {
+static int step_last(struct eventlog *log, sqlite3_stmt **ret_statement, struct schema_row *ret, struct error *error) {
 	sqlite3_stmt *statement = NULL;
 	int r = log_statement(log, STATEMENT_SCHEMA_LAST, &statement, error);
 
@@ -84,7 +83,7 @@ static int compare_with_last(struct eventlog *log, const struct schema_row *new,
 	}
 	r = 0;
 	*ret_ordinal = last.ordinal + 1;
-	if (new->version == last.version && new->text_bytes == last.text_bytes &&
+	if (new->version == last.version &&new->text_bytes == last.text_bytes &&
 	    memcmp(new->text, last.text, new->text_bytes) == 0)
 		r = 1;
 	else if (new->version == last.version)

@@ -9,11 +9,10 @@
 #include "base/must.h"
 #include "store/database.h"
 
-#define EVENT_COLUMNS \
+#define EVENT_COLUMNS                                                                                   \
 	"global, client, id, unit, unit_index, unit_count, version, time_ms, counter, generation, digest, " \
 	"content_hash, chain_hash, local_hash, checksum, client_id, session_id, name, args, origins, sync_metadata"
-#define EVENT_VALUES \
-	"?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22"
+#define EVENT_VALUES "?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22"
 
 static const char *const texts[STATEMENT_COUNT] = {
 	[STATEMENT_BEGIN] = "BEGIN IMMEDIATE",
@@ -42,9 +41,8 @@ static const char *const texts[STATEMENT_COUNT] = {
 		"SELECT number, " EVENT_COLUMNS " FROM event_log WHERE number BETWEEN ?1 AND ?2 ORDER BY number DESC",
 	[STATEMENT_TRUNCATE] = "DELETE FROM event_log WHERE number > ?1",
 	[STATEMENT_SET_METADATA] = "UPDATE event_log SET sync_metadata = ?2, checksum = ?3 WHERE number = ?1",
-	[STATEMENT_DISPLACE] =
-		"INSERT INTO displaced (ordinal, number, " EVENT_COLUMNS ") SELECT ?2 + number, number, " EVENT_COLUMNS
-		" FROM event_log WHERE number > ?1",
+	[STATEMENT_DISPLACE] = "INSERT INTO displaced (ordinal, number, " EVENT_COLUMNS
+						   ") SELECT ?2 + number, number, " EVENT_COLUMNS " FROM event_log WHERE number > ?1",
 	[STATEMENT_DISPLACED_FIRST] = "SELECT ordinal FROM displaced ORDER BY ordinal LIMIT 1",
 	[STATEMENT_DISPLACED_READ] = "SELECT number, " EVENT_COLUMNS ", ordinal FROM displaced ORDER BY ordinal",
 	[STATEMENT_DISPLACED_DELETE] = "DELETE FROM displaced WHERE ordinal <= ?1",
@@ -55,24 +53,19 @@ static const char *const texts[STATEMENT_COUNT] = {
 	[STATEMENT_STAGED_DELETE] = "DELETE FROM staged WHERE ordinal <= ?1",
 	[STATEMENT_REFUSED_COUNT] = "SELECT count(*) FROM refused",
 	[STATEMENT_REFUSED_WRITE] =
-		"INSERT INTO refused (ordinal, " EVENT_COLUMNS ", reported, reason) VALUES (?1, " EVENT_VALUES
-		", ?23, ?24)",
+		"INSERT INTO refused (ordinal, " EVENT_COLUMNS ", reported, reason) VALUES (?1, " EVENT_VALUES ", ?23, ?24)",
 	[STATEMENT_REFUSED_READ] =
 		"SELECT ordinal, " EVENT_COLUMNS ", reported, reason FROM refused WHERE ordinal > ?1 AND ordinal <= ?2 "
 		"AND (?3 IS NULL OR session_id = ?3) AND (?4 = 0 OR reported = 0) ORDER BY ordinal",
-	[STATEMENT_REFUSED_FIND] =
-		"SELECT ordinal, " EVENT_COLUMNS ", reported, reason FROM refused WHERE id = ?1",
+	[STATEMENT_REFUSED_FIND] = "SELECT ordinal, " EVENT_COLUMNS ", reported, reason FROM refused WHERE id = ?1",
 	[STATEMENT_REFUSED_REPORT] = "UPDATE refused SET reported = 1, checksum = ?2 WHERE ordinal = ?1",
 	[STATEMENT_REFUSED_DELETE] = "DELETE FROM refused WHERE ordinal = ?1",
-	[STATEMENT_FORGOTTEN_WRITE] =
-		"INSERT OR IGNORE INTO forgotten (id, content_hash, checksum) VALUES (?1, ?2, ?3)",
+	[STATEMENT_FORGOTTEN_WRITE] = "INSERT OR IGNORE INTO forgotten (id, content_hash, checksum) VALUES (?1, ?2, ?3)",
 	[STATEMENT_FORGOTTEN_FIND] = "SELECT id, content_hash, checksum FROM forgotten WHERE id = ?1",
 	[STATEMENT_FORGOTTEN_READ] = "SELECT id, content_hash, checksum FROM forgotten ORDER BY id",
-	[STATEMENT_SCHEMA_LAST] =
-		"SELECT ordinal, version, text, checksum FROM schema_text ORDER BY ordinal DESC LIMIT 1",
+	[STATEMENT_SCHEMA_LAST] = "SELECT ordinal, version, text, checksum FROM schema_text ORDER BY ordinal DESC LIMIT 1",
 	[STATEMENT_SCHEMA_READ] = "SELECT ordinal, version, text, checksum FROM schema_text ORDER BY ordinal",
-	[STATEMENT_SCHEMA_WRITE] =
-		"INSERT INTO schema_text (ordinal, version, text, checksum) VALUES (?1, ?2, ?3, ?4)",
+	[STATEMENT_SCHEMA_WRITE] = "INSERT INTO schema_text (ordinal, version, text, checksum) VALUES (?1, ?2, ?3, ?4)",
 };
 
 /* Our statements are right: what SQLite blames on them is a damaged file. */
@@ -148,7 +141,7 @@ void log_bind_position(sqlite3_stmt *statement, int column, struct position at) 
 
 struct position log_column_position(sqlite3_stmt *statement, int column) {
 	return (struct position){ (uint64_t)sqlite3_column_int64(statement, column),
-	                          (uint64_t)sqlite3_column_int64(statement, column + 1) };
+		                      (uint64_t)sqlite3_column_int64(statement, column + 1) };
 }
 
 bool log_column_bytes(sqlite3_stmt *statement, int column, void *ret, size_t n) {

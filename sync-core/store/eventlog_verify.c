@@ -155,7 +155,8 @@ static int walk_refused(struct eventlog *log, const struct log_view *view, struc
 		found += n;
 	} while (n > 0);
 	if (found != view->n_refused || after > view->status.refused_ordinal)
-		return error_set(error, ERROR_CORRUPT, "%llu events are refused up to number %llu, the status says %llu and %llu",
+		return error_set(error, ERROR_CORRUPT,
+		                 "%llu events are refused up to number %llu, the status says %llu and %llu",
 		                 (unsigned long long)found, (unsigned long long)after, (unsigned long long)view->n_refused,
 		                 (unsigned long long)view->status.refused_ordinal);
 	return 0;

@@ -54,8 +54,7 @@ int state_image_write(struct state *state, int fd, uint64_t *ret_bytes, struct e
 	sqlite3_serialize(state->db, "main", &bytes, SQLITE_SERIALIZE_NOCOPY);
 	if (bytes < 0 || (uint64_t)bytes > SESSION_IMAGE_BYTES_MAX) {
 		state_leave(state);
-		return error_set(error, ERROR_TOO_LARGE, "the state has %lld bytes, too many for an image",
-		                 (long long)bytes);
+		return error_set(error, ERROR_TOO_LARGE, "the state has %lld bytes, too many for an image", (long long)bytes);
 	}
 	data = sqlite3_serialize(state->db, "main", &bytes, 0);
 	state_leave(state);
@@ -80,8 +79,8 @@ static int read_all(int fd, uint8_t *data, uint64_t n, struct error *error) {
 		if (got < 0)
 			return error_set(error, ERROR_IO, "cannot read an image: %s", strerror(errno));
 		if (got == 0)
-			return error_set(error, ERROR_CORRUPT, "an image ended after %llu of %llu bytes",
-			                 (unsigned long long)done, (unsigned long long)n);
+			return error_set(error, ERROR_CORRUPT, "an image ended after %llu of %llu bytes", (unsigned long long)done,
+			                 (unsigned long long)n);
 		done += (uint64_t)got;
 	}
 	return 0;
@@ -101,8 +100,7 @@ static int load_bytes(int fd, uint64_t bytes, uint8_t **ret, struct error *error
 	int r;
 
 	if (bytes > SESSION_IMAGE_BYTES_MAX)
-		return error_set(error, ERROR_TOO_LARGE, "an image of %llu bytes is too large",
-		                 (unsigned long long)bytes);
+		return error_set(error, ERROR_TOO_LARGE, "an image of %llu bytes is too large", (unsigned long long)bytes);
 	if (fstat(fd, &st) < 0)
 		return error_set(error, ERROR_IO, "cannot look at an image: %s", strerror(errno));
 	/* Before memory is taken for bytes that are not there. */

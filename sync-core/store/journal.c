@@ -110,8 +110,8 @@ static uint64_t real_bits(sqlite3_value *value) {
 
 /* The bytes of a text or blob; false when SQLite ran out of memory. */
 static bool value_run(sqlite3_value *value, const void **ret, size_t *ret_n) {
-	const void *data = sqlite3_value_type(value) == SQLITE_TEXT ? (const void *)sqlite3_value_text(value) :
-	                                                              sqlite3_value_blob(value);
+	const void *data =
+		sqlite3_value_type(value) == SQLITE_TEXT ? (const void *)sqlite3_value_text(value) : sqlite3_value_blob(value);
 
 	*ret = data;
 	*ret_n = (size_t)sqlite3_value_bytes(value);
@@ -280,9 +280,9 @@ static int add_image(struct capture *capture, const struct row *row) {
 	if (r == 0)
 		r = add_number(images, (uint64_t)row->index);
 	if (r == 0)
-		r = row->kind == IMAGE_INSERT ? add_insert(capture, row) :
-		    row->kind == IMAGE_DELETE ? add_delete(capture, row) :
-		                                add_update(capture, row);
+		r = row->kind == IMAGE_INSERT   ? add_insert(capture, row)
+		    : row->kind == IMAGE_DELETE ? add_delete(capture, row)
+		                                : add_update(capture, row);
 	if (r < 0)
 		return r;
 	capture->digest = digest_bytes(capture->digest, images->data + start, images->n - start);
@@ -309,9 +309,9 @@ static void on_row(void *data, sqlite3 *db, int operation, const char *database,
 		.db = db,
 		.table = &capture->schema->tables[index],
 		.index = index,
-		.kind = operation == SQLITE_INSERT ? IMAGE_INSERT :
-		        operation == SQLITE_DELETE ? IMAGE_DELETE :
-		                                     IMAGE_UPDATE,
+		.kind = operation == SQLITE_INSERT   ? IMAGE_INSERT
+		        : operation == SQLITE_DELETE ? IMAGE_DELETE
+		                                     : IMAGE_UPDATE,
 		.old_rowid = old_rowid,
 		.new_rowid = new_rowid,
 	};

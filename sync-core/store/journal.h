@@ -25,12 +25,12 @@ struct capture {
 	const struct schema *schema; /* borrowed */
 	void (*on_change)(int table, void *data);
 	void *on_change_data;
-	bool running;         /* rows that change now belong to an event */
+	bool running; /* rows that change now belong to an event */
 	struct bytes images;
-	size_t bytes_max;     /* JOURNAL_BYTES_MAX */
-	bool too_large;       /* past bytes_max: kept no longer, this event cannot be undone */
+	size_t bytes_max; /* JOURNAL_BYTES_MAX */
+	bool too_large;   /* past bytes_max: kept no longer, this event cannot be undone */
 	uint64_t digest;
-	int failure;          /* of the newest event: ERROR_NO_MEMORY or ERROR_CORRUPT */
+	int failure; /* of the newest event: ERROR_NO_MEMORY or ERROR_CORRUPT */
 };
 
 /* Sets the hook: before any statement is prepared on `db`, for a DELETE

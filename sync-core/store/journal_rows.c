@@ -288,8 +288,8 @@ static int set_head(struct state *state, const struct state_head *head, struct e
 		r = two_numbers(state, OWN_JOURNAL_CORRECT, ordinal, head->generation, &statement, error);
 		if (r < 0)
 			return r;
-		if (sqlite3_bind_blob(statement, 3, head->local_hash.bytes, sizeof(head->local_hash.bytes),
-		                      SQLITE_STATIC) != SQLITE_OK)
+		if (sqlite3_bind_blob(statement, 3, head->local_hash.bytes, sizeof(head->local_hash.bytes), SQLITE_STATIC) !=
+		    SQLITE_OK)
 			return error_no_memory(error);
 		r = state_step(state, statement, "correct the undo journal", error);
 	}

@@ -58,8 +58,8 @@ static void end_budget(struct state *state) {
 	state->budget_left = UINT64_MAX;
 }
 
-static int statement_failed(struct state *state, const struct event *event,
-                            const struct schema_statement *statement, int rc, struct error *error) {
+static int statement_failed(struct state *state, const struct event *event, const struct schema_statement *statement,
+                            int rc, struct error *error) {
 	const char *text = sqlite3_errmsg(state->db);
 
 	if (state->over_budget)
@@ -90,8 +90,7 @@ static int prepared(struct state *state, const struct schema_event *definition, 
 		state->guard.mode = AUTHORIZER_OWN;
 	}
 	if (r == ERROR_REFUSED)
-		return error_set(error, ERROR_CORRUPT, "the tables do not fit their schema: %s",
-		                 sqlite3_errmsg(state->db));
+		return error_set(error, ERROR_CORRUPT, "the tables do not fit their schema: %s", sqlite3_errmsg(state->db));
 	if (r == 0)
 		*ret = (*list)[i];
 	return r;
@@ -173,9 +172,8 @@ static int make_plan(struct state *state, const struct event *event, struct plan
 	 * other world's tables. */
 	if (r == 0 && plan->definition->client_only != position_is_client_only(event->entry.at))
 		r = refuse(event,
-		           plan->definition->client_only ?
-		                   "this schema has it as client-only, its place is a synced one" :
-		                   "this schema has it as synced, its place is a client-only one",
+		           plan->definition->client_only ? "this schema has it as client-only, its place is a synced one"
+		                                         : "this schema has it as synced, its place is a client-only one",
 		           error);
 	return r;
 }
@@ -239,8 +237,7 @@ static int apply_event(struct state *state, const struct event *event, uint64_t 
 	return journal_add(state, &head, state->capture.too_large ? NULL : &state->capture.images, error);
 }
 
-static int apply_in_savepoint(struct state *state, struct event *const *events, size_t n_events,
-                              struct error *error) {
+static int apply_in_savepoint(struct state *state, struct event *const *events, size_t n_events, struct error *error) {
 	struct state_row before = state->row;
 	int r = state_run(state, OWN_SAVEPOINT, "begin a unit", error);
 
@@ -270,8 +267,7 @@ static int check_place(const struct state *state, struct event *const *events, s
 		return error_set(error, ERROR_INVALID, "a unit of %zu events cannot be applied", n_events);
 	for (size_t i = 0; i < n_events; i++) {
 		if (position_compare(events[i]->entry.at, last) <= 0)
-			return error_set(error, ERROR_INVALID, "event %s does not stand behind the state's head",
-			                 events[i]->name);
+			return error_set(error, ERROR_INVALID, "event %s does not stand behind the state's head", events[i]->name);
 		last = events[i]->entry.at;
 	}
 	return 0;

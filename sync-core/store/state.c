@@ -30,14 +30,14 @@ static const char *const own_sql[OWN_N] = {
 	[OWN_RELEASE] = "RELEASE leaderd_unit",
 	[OWN_ROLLBACK_TO] = "ROLLBACK TO leaderd_unit",
 	[OWN_SAVE] = "UPDATE leaderd_state SET complete = ?1, head_global = ?2, head_client = ?3, head_id = ?4, "
-	             "head_generation = ?5, head_hash = ?6, base_global = ?7, base_client = ?8, base_id = ?9, "
-	             "base_generation = ?10, base_hash = ?11, journal_next = ?12, journal_events = ?13, "
-	             "journal_bytes = ?14, voids = ?15 WHERE one = 1",
+				 "head_generation = ?5, head_hash = ?6, base_global = ?7, base_client = ?8, base_id = ?9, "
+				 "base_generation = ?10, base_hash = ?11, journal_next = ?12, journal_events = ?13, "
+				 "journal_bytes = ?14, voids = ?15 WHERE one = 1",
 	[OWN_LOAD] = "SELECT complete, head_global, head_client, head_id, head_generation, head_hash, base_global, "
-	             "base_client, base_id, base_generation, base_hash, journal_next, journal_events, journal_bytes, "
-	             "voids, format, schema, sqlite FROM leaderd_state WHERE one = 1",
+				 "base_client, base_id, base_generation, base_hash, journal_next, journal_events, journal_bytes, "
+				 "voids, format, schema, sqlite FROM leaderd_state WHERE one = 1",
 	[OWN_JOURNAL_ADD] = "INSERT INTO leaderd_journal (" HEAD_COLUMNS ", images) "
-	                    "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+						"VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
 	[OWN_JOURNAL_HEAD] = "SELECT " HEAD_COLUMNS " FROM leaderd_journal WHERE ordinal = ?1",
 	[OWN_JOURNAL_IMAGES] = "SELECT images FROM leaderd_journal WHERE ordinal = ?1",
 	[OWN_JOURNAL_CORRECT] = "UPDATE leaderd_journal SET generation = ?2, local_hash = ?3 WHERE ordinal = ?1",
@@ -77,8 +77,8 @@ int state_step(struct state *state, sqlite3_stmt *statement, const char *doing, 
 
 	sqlite3_reset(statement);
 	sqlite3_clear_bindings(statement);
-	return r == ERROR_REFUSED ? error_set(error, ERROR_CORRUPT, "the state's own tables are damaged: cannot %s",
-	                                      doing) : r;
+	return r == ERROR_REFUSED ? error_set(error, ERROR_CORRUPT, "the state's own tables are damaged: cannot %s", doing)
+	                          : r;
 }
 
 int state_run(struct state *state, enum own_statement which, const char *doing, struct error *error) {
@@ -206,8 +206,8 @@ int state_open(struct state **ret, const struct state_options *options, struct e
 	if (options->path && !(state->path = strdup(options->path)))
 		r = error_no_memory(error);
 	else if (state->read_only)
-		r = state->path ? open_read_only(state, error) :
-		                  error_set(error, ERROR_INVALID, "a state in memory cannot be opened read-only");
+		r = state->path ? open_read_only(state, error)
+		                : error_set(error, ERROR_INVALID, "a state in memory cannot be opened read-only");
 	else if (state->path)
 		r = open_file(state, error);
 	else

@@ -75,7 +75,7 @@ int state_reset(struct state *state, const struct schema *schema, struct error *
 void state_head(struct state *state, struct state_head *ret);
 struct position state_journal_base(struct state *state); /* undo reaches back to here */
 bool state_is_complete(struct state *state);
-uint64_t state_voids(struct state *state); /* how many */
+uint64_t state_voids(struct state *state);    /* how many */
 sqlite3 *state_database(struct state *state); /* borrowed */
 
 /* In app mode the connection lets everyone but the state's own functions read
@@ -137,7 +137,7 @@ int state_image_read(struct state *state, int fd, uint64_t bytes, const struct s
  * row, so that two dumps can be compared byte for byte. `synced_only` leaves
  * client-only tables out. `write` gets whole lines in order; a non-zero answer
  * stops the dump and is returned. The form of a line is told in dump.c. */
-int state_dump(struct state *state, bool synced_only, int (*write)(const char *text, size_t n, void *data),
-               void *data, struct error *error);
+int state_dump(struct state *state, bool synced_only, int (*write)(const char *text, size_t n, void *data), void *data,
+               struct error *error);
 
 #endif

@@ -22,27 +22,25 @@
 #include "store/database.h"
 #include "store/state_private.h"
 
-#define HEAD_DEFINITION(name) \
-	name "_global INTEGER NOT NULL, " name "_client INTEGER NOT NULL, " name "_id BLOB NOT NULL, " \
-	name "_generation INTEGER NOT NULL, " name "_hash BLOB NOT NULL, "
+#define HEAD_DEFINITION(name)                                                                           \
+	name "_global INTEGER NOT NULL, " name "_client INTEGER NOT NULL, " name "_id BLOB NOT NULL, " name \
+		 "_generation INTEGER NOT NULL, " name "_hash BLOB NOT NULL, "
 
 static const char own_tables[] =
 	"CREATE TABLE leaderd_state (one INTEGER PRIMARY KEY CHECK (one = 1), format INTEGER NOT NULL, "
-	"schema BLOB NOT NULL, sqlite TEXT NOT NULL, complete INTEGER NOT NULL, "
-	HEAD_DEFINITION("head") HEAD_DEFINITION("base")
-	"journal_next INTEGER NOT NULL, journal_events INTEGER NOT NULL, journal_bytes INTEGER NOT NULL, "
-	"voids INTEGER NOT NULL) STRICT;"
-	"CREATE TABLE leaderd_journal (ordinal INTEGER PRIMARY KEY, global INTEGER NOT NULL, "
-	"client INTEGER NOT NULL, id BLOB NOT NULL, generation INTEGER NOT NULL, local_hash BLOB NOT NULL, "
-	"images BLOB NOT NULL) STRICT;"
-	"CREATE TABLE leaderd_void (global INTEGER NOT NULL, client INTEGER NOT NULL, id BLOB NOT NULL, "
-	"reason TEXT NOT NULL, PRIMARY KEY (global, client)) STRICT, WITHOUT ROWID;"
-	"INSERT INTO leaderd_state VALUES (1, 0, x'', '', 0, 0, 0, zeroblob(16), 0, zeroblob(32), "
-	"0, 0, zeroblob(16), 0, zeroblob(32), 1, 0, 0, 0)";
+	"schema BLOB NOT NULL, sqlite TEXT NOT NULL, complete INTEGER NOT NULL, " HEAD_DEFINITION("head") HEAD_DEFINITION(
+		"base") "journal_next INTEGER NOT NULL, journal_events INTEGER NOT NULL, journal_bytes INTEGER NOT NULL, "
+				"voids INTEGER NOT NULL) STRICT;"
+				"CREATE TABLE leaderd_journal (ordinal INTEGER PRIMARY KEY, global INTEGER NOT NULL, "
+				"client INTEGER NOT NULL, id BLOB NOT NULL, generation INTEGER NOT NULL, local_hash BLOB NOT NULL, "
+				"images BLOB NOT NULL) STRICT;"
+				"CREATE TABLE leaderd_void (global INTEGER NOT NULL, client INTEGER NOT NULL, id BLOB NOT NULL, "
+				"reason TEXT NOT NULL, PRIMARY KEY (global, client)) STRICT, WITHOUT ROWID;"
+				"INSERT INTO leaderd_state VALUES (1, 0, x'', '', 0, 0, 0, zeroblob(16), 0, zeroblob(32), "
+				"0, 0, zeroblob(16), 0, zeroblob(32), 1, 0, 0, 0)";
 
 int state_connect(struct state *state, struct error *error) {
-	enum database_kind kind = !state->path ? DATABASE_MEMORY :
-	                          state->read_only ? DATABASE_READ_ONLY : DATABASE_DERIVED;
+	enum database_kind kind = !state->path ? DATABASE_MEMORY : state->read_only ? DATABASE_READ_ONLY : DATABASE_DERIVED;
 	int r = database_open(&state->db, state->path, kind, error);
 
 	if (r < 0)
@@ -122,8 +120,8 @@ static int mark_fingerprint(struct state *state, struct error *error) {
 	if (rc == SQLITE_OK)
 		rc = sqlite3_bind_int(statement, 1, STATE_FORMAT);
 	if (rc == SQLITE_OK)
-		rc = sqlite3_bind_blob(statement, 2, state->schema->fingerprint.bytes,
-		                       sizeof(state->schema->fingerprint.bytes), SQLITE_STATIC);
+		rc = sqlite3_bind_blob(statement, 2, state->schema->fingerprint.bytes, sizeof(state->schema->fingerprint.bytes),
+		                       SQLITE_STATIC);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_bind_text(statement, 3, sqlite3_sourceid(), -1, SQLITE_STATIC);
 	if (rc == SQLITE_OK)
@@ -151,8 +149,7 @@ int state_create(struct state *state, struct error *error) {
 	if (r < 0 && database_in_transaction(state->db))
 		sqlite3_exec(state->db, "ROLLBACK", NULL, NULL, NULL);
 	if (r == ERROR_REFUSED)
-		r = error_set(error, ERROR_SCHEMA, "the schema's tables could not be made: %s",
-		              sqlite3_errmsg(state->db));
+		r = error_set(error, ERROR_SCHEMA, "the schema's tables could not be made: %s", sqlite3_errmsg(state->db));
 	return r < 0 ? r : state_load(state, true, error);
 }
 

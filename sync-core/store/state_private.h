@@ -46,26 +46,26 @@ enum own_statement {
 struct state_row {
 	bool complete;
 	struct state_head head;
-	struct state_head base;   /* of the newest event that undo cannot take back */
-	uint64_t journal_next;    /* ordinal of the next journal row; those kept end just below */
-	uint64_t journal_events;  /* rows kept */
-	uint64_t journal_bytes;   /* and their images */
+	struct state_head base;  /* of the newest event that undo cannot take back */
+	uint64_t journal_next;   /* ordinal of the next journal row; those kept end just below */
+	uint64_t journal_events; /* rows kept */
+	uint64_t journal_bytes;  /* and their images */
 	uint64_t n_voids;
 };
 
 struct state {
-	sqlite3 *db;              /* NULL after a reset of a file that failed half way */
-	char *path;               /* NULL: in memory */
+	sqlite3 *db; /* NULL after a reset of a file that failed half way */
+	char *path;  /* NULL: in memory */
 	const struct schema *schema;
 	bool read_only;
 
 	struct schema_authorizer guard;
-	bool app_mode;            /* the guard's mode between our own steps */
+	bool app_mode; /* the guard's mode between our own steps */
 
-	bool open;                /* between begin and commit */
-	bool changed;             /* `row` differs from what is stored */
+	bool open;    /* between begin and commit */
+	bool changed; /* `row` differs from what is stored */
 	struct state_row row;
-	struct state_row stored;  /* as of the newest commit */
+	struct state_row stored; /* as of the newest commit */
 
 	struct tables tables;
 	struct undo undo;
@@ -78,10 +78,10 @@ struct state {
 	uint64_t statement_looks_max; /* of the progress handler, for one statement */
 
 	struct capture capture;
-	uint64_t budget_left;     /* looks of the progress handler; */
+	uint64_t budget_left; /* looks of the progress handler; */
 	bool over_budget;
 	uint64_t digests[UNIT_EVENTS_MAX]; /* of the unit under way: told only when all of it succeeded */
-	struct bytes lifted[2];   /* arguments of the newest two lifts, each made from the other */
+	struct bytes lifted[2];            /* arguments of the newest two lifts, each made from the other */
 };
 
 #define STATE_FORMAT 1

@@ -92,8 +92,8 @@ static int load_table(struct tables *tables, struct table *table, sqlite3 *db, c
 	int r = load_columns(table, db, of, error);
 
 	if (r == 0)
-		r = ask_number(db, "SELECT count(*) FROM pragma_index_list(?1) WHERE origin = 'pk'", of->name,
-		               &key_indexes, error);
+		r = ask_number(db, "SELECT count(*) FROM pragma_index_list(?1) WHERE origin = 'pk'", of->name, &key_indexes,
+		               error);
 	if (r == 0)
 		r = ask_number(db, "SELECT count(*) FROM pragma_foreign_key_list(?1)", of->name, &keys, error);
 	if (r < 0)

@@ -14,15 +14,15 @@
 #include "store/schema.h"
 
 struct table {
-	char **columns;     /* names, in table order */
+	char **columns; /* names, in table order */
 	int n_columns;
-	bool rowid_is_key;  /* the primary key column is another name of the rowid */
+	bool rowid_is_key; /* the primary key column is another name of the rowid */
 };
 
 struct tables {
 	struct table *list; /* parallel to schema->tables */
 	size_t n;
-	bool foreign_keys;  /* some table has one */
+	bool foreign_keys; /* some table has one */
 };
 
 /* Reads the facts. ERROR_CORRUPT: the database's tables are not the schema's. */

@@ -97,8 +97,7 @@ static int bind_value(struct cursor *cursor, sqlite3_stmt *statement, int parame
 		if (!run)
 			return SQLITE_OK;
 		if (kind == VALUE_TEXT)
-			return sqlite3_bind_text64(statement, parameter, (const char *)run, n, SQLITE_STATIC,
-			                           SQLITE_UTF8);
+			return sqlite3_bind_text64(statement, parameter, (const char *)run, n, SQLITE_STATIC, SQLITE_UTF8);
 		return sqlite3_bind_blob64(statement, parameter, run, n, SQLITE_STATIC);
 	default:
 		cursor->bad = true;
@@ -301,8 +300,8 @@ static int finish_step(struct undo *undo, const struct image *image, const struc
 	} else if (rc == SQLITE_OK) {
 		rc = sqlite3_step(statement);
 		if (rc == SQLITE_DONE && sqlite3_changes(undo->db) != 1)
-			r = error_set(error, ERROR_CORRUPT, "undo found a row of %s unexplained: %d rows changed",
-			              image->of->name, sqlite3_changes(undo->db));
+			r = error_set(error, ERROR_CORRUPT, "undo found a row of %s unexplained: %d rows changed", image->of->name,
+			              sqlite3_changes(undo->db));
 		else if (rc != SQLITE_DONE && database_is_event_fault(rc))
 			r = error_set(error, ERROR_CORRUPT, "undo found a row of %s unexplained: %s", image->of->name,
 			              sqlite3_errmsg(undo->db));

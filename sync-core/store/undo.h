@@ -20,7 +20,7 @@
 #define UNDO_UPDATES_MAX 8u
 
 struct undo_update {
-	uint8_t *columns;       /* owned: a bit for each column that is put back */
+	uint8_t *columns; /* owned: a bit for each column that is put back */
 	bool moves_rowid;
 	sqlite3_stmt *statement;
 };
@@ -30,11 +30,11 @@ struct undo_table {
 	sqlite3_stmt *take_back_delete;
 	struct undo_update updates[UNDO_UPDATES_MAX];
 	size_t n_updates;
-	size_t next_update;     /* the one that is replaced when all are used */
+	size_t next_update; /* the one that is replaced when all are used */
 };
 
 struct undo {
-	sqlite3 *db;            /* borrowed */
+	sqlite3 *db; /* borrowed */
 	const struct schema *schema;
 	const struct tables *tables;
 	struct undo_table *list; /* parallel to schema->tables */

@@ -8,12 +8,13 @@
 #include "nats_test.h"
 
 #define SECRET "correct-horse"
+#define SIXTEEN "0123456789abcdef"
 
 static void a_password_in_the_url_is_refused_and_not_repeated(struct trial *trial) {
 	static const char *const urls[] = {
-		"nats://device:" SECRET "@127.0.0.1:4222", "nats://" SECRET "@127.0.0.1", "nats://device:" SECRET "%40127.0.0.1",
-		"nats://127.0.0.1,device:" SECRET "@127.0.0.1?replicas=3", "nats://127.0.0.1?password=" SECRET,
-		"nats://127.0.0.1?creds=" SECRET "&nonsense=1",
+		"nats://device:" SECRET "@127.0.0.1:4222", "nats://" SECRET "@127.0.0.1",
+		"nats://device:" SECRET "%40127.0.0.1",    "nats://127.0.0.1,device:" SECRET "@127.0.0.1?replicas=3",
+		"nats://127.0.0.1?password=" SECRET,       "nats://127.0.0.1?creds=" SECRET "&nonsense=1",
 	};
 
 	for (size_t i = 0; i < sizeof(urls) / sizeof(urls[0]); i++) {
@@ -25,16 +26,36 @@ static void a_password_in_the_url_is_refused_and_not_repeated(struct trial *tria
 
 static void what_is_no_address_is_refused(struct trial *trial) {
 	static const char *const urls[] = {
-		"nats:", "nats://", "nats:127.0.0.1", "nats://:4222", "nats://127.0.0.1:", "nats://127.0.0.1:0",
-		"nats://127.0.0.1:65536", "nats://127.0.0.1:42x", "nats://127.0.0.1:4222,", "nats://127.0.0.1/log",
-		"nats://[::1:4222", "nats://a b", "nats://h,h,h,h,h,h", "nats://127.0.0.1?tsl=on", "nats://127.0.0.1?tls=yes",
-		"nats://127.0.0.1?tls", "nats://127.0.0.1?tls=off&ca=/ca.crt", "nats://127.0.0.1?cert=/c.crt",
-		"nats://127.0.0.1?key=/c.key", "nats://127.0.0.1?creds=c.creds", "nats://127.0.0.1?creds=/a&passfile=/b",
-		"nats://127.0.0.1?replicas=0", "nats://127.0.0.1?replicas=6", "nats://127.0.0.1?replicas=33",
-		"nats://127.0.0.1?replicas=", "nats://127.0.0.1?store=%61%61%61%61%61%61%61%61%61%61%61%61%61%61%61%61%61%61%61"
-		"%61%61%61%61%61%61%61%61%61%61%61%61%61%61%61%61%61%61%61%61%61%61%61%61%61%61%61%61%61%61%61%61%61%61%61%61%61"
-		"%61%61%61%61%61%61%61%61%61", "natsx://127.0.0.1", "file:/tmp/log.db",
-		"nats://127.0.0.1?creds=/nonexistent.creds", "nats://127.0.0.1?ca=/nonexistent.crt",
+		"nats:",
+		"nats://",
+		"nats:127.0.0.1",
+		"nats://:4222",
+		"nats://127.0.0.1:",
+		"nats://127.0.0.1:0",
+		"nats://127.0.0.1:65536",
+		"nats://127.0.0.1:42x",
+		"nats://127.0.0.1:4222,",
+		"nats://127.0.0.1/log",
+		"nats://[::1:4222",
+		"nats://a b",
+		"nats://h,h,h,h,h,h",
+		"nats://127.0.0.1?tsl=on",
+		"nats://127.0.0.1?tls=yes",
+		"nats://127.0.0.1?tls",
+		"nats://127.0.0.1?tls=off&ca=/ca.crt",
+		"nats://127.0.0.1?cert=/c.crt",
+		"nats://127.0.0.1?key=/c.key",
+		"nats://127.0.0.1?creds=c.creds",
+		"nats://127.0.0.1?creds=/a&passfile=/b",
+		"nats://127.0.0.1?replicas=0",
+		"nats://127.0.0.1?replicas=6",
+		"nats://127.0.0.1?replicas=33",
+		"nats://127.0.0.1?replicas=",
+		"nats://127.0.0.1?store=" SIXTEEN SIXTEEN SIXTEEN SIXTEEN "g",
+		"natsx://127.0.0.1",
+		"file:/tmp/log.db",
+		"nats://127.0.0.1?creds=/nonexistent.creds",
+		"nats://127.0.0.1?ca=/nonexistent.crt",
 	};
 
 	for (size_t i = 0; i < sizeof(urls) / sizeof(urls[0]); i++)
@@ -79,13 +100,26 @@ static void replicas_need_a_cluster(struct trial *trial) {
 	expect_problem(trial, url, ERROR_INVALID);
 }
 
+/* Many messages: they are read as a page of many is. */
+static void write_and_read(struct trial *trial, struct client *client) {
+	struct history history = { 0 };
+	struct backend_point root = { 0 }, head = { 0 };
+
+	for (size_t i = 0; i < 20; i++) {
+		history_add_unit(trial, &history, 2, 100);
+		head = client_push_all(client, &history, 2 * i, &head);
+	}
+	client_expect_log(client, &history, &root);
+	history_finish(&history);
+}
+
 static void passwords_come_from_a_file(struct trial *trial) {
 	char url[URL_BYTES], path[URL_BYTES];
 	struct problem problem;
 
 	server_make(trial, "--users");
 	server_url(trial, url, "?passfile=%s/passfile", tests_of(trial)->own);
-	open_at(trial, url);
+	write_and_read(trial, open_at(trial, url));
 	server_url(trial, url, "?passfile=%s/passfile.wrong", tests_of(trial)->own);
 	expect_problem(trial, url, ERROR_PERMISSION);
 	server_url(trial, url, "%s", "");
@@ -110,14 +144,7 @@ static void credentials_come_from_a_file(struct trial *trial) {
 
 	server_make(trial, "--creds");
 	server_url(trial, url, "?creds=%s/device.creds", tests_of(trial)->own);
-	struct client *client = open_at(trial, url);
-	struct history history = { 0 };
-	struct backend_point root = { 0 };
-	history_add_unit(trial, &history, 2, 100);
-	client_push_all(client, &history, 0, &root);
-	client_expect_log(client, &history, &root);
-	history_finish(&history);
-
+	write_and_read(trial, open_at(trial, url));
 	server_url(trial, url, "?creds=%s/wrong.creds", tests_of(trial)->own);
 	expect_problem(trial, url, ERROR_PERMISSION);
 	snprintf(path, sizeof(path), "%s/nothing.creds", tests_of(trial)->own);

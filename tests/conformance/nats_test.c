@@ -35,7 +35,8 @@ void server_make(struct trial *trial, const char *options) {
 	struct nats_tests *tests = tests_of(trial);
 	char folder[FOLDER_BYTES];
 
-	expect(trial, read_command(folder, sizeof(folder), "'%s' make %s", tests->script, options), "no server %s", options);
+	expect(trial, read_command(folder, sizeof(folder), "'%s' make %s", tests->script, options),
+	       "cannot make a server %s", options);
 	strcpy(tests->own, folder);
 	expect(trial, read_command(tests->own_url, sizeof(tests->own_url), "'%s' '%s' url", tests->script, folder),
 	       "the server has no address");
@@ -43,10 +44,10 @@ void server_make(struct trial *trial, const char *options) {
 
 void server_command(struct trial *trial, const char *verb) {
 	const struct nats_tests *tests = tests_of(trial);
+	const char *folder = tests->own[0] == '\0' ? tests->folder : tests->own;
 	char command[URL_BYTES];
 
-	snprintf(command, sizeof(command), "'%s' '%s' %s", tests->script, tests->own[0] == '\0' ? tests->folder : tests->own,
-	         verb);
+	snprintf(command, sizeof(command), "'%s' '%s' %s", tests->script, folder, verb);
 	trial_command(trial, command, verb);
 }
 
@@ -80,7 +81,8 @@ struct problem expect_problem(struct trial *trial, const char *url, int code) {
 
 	expect(trial, !client_try_open(client, &(struct knowledge){ .url = url }, &problem), "%s was opened", url);
 	expect(trial, problem.code == code, "%s: problem %d (%s), expected %d", url, problem.code, problem.text, code);
-	bool permanent = code == ERROR_PERMISSION || code == ERROR_INVALID || code == ERROR_CONFLICT || code == ERROR_VERSION;
+	bool permanent =
+		code == ERROR_PERMISSION || code == ERROR_INVALID || code == ERROR_CONFLICT || code == ERROR_VERSION;
 	expect(trial, problem.permanent == permanent, "%s: a problem of the wrong duration: %s", url, problem.text);
 	client_destroy(client);
 	return problem;
@@ -99,8 +101,10 @@ void admin_open(struct trial *trial, struct admin *ret) {
 	snprintf(ret->stream, sizeof(ret->stream), "leaderd-%s", token);
 	snprintf(ret->subject, sizeof(ret->subject), "leaderd.%s", token);
 	free(token);
-	expect(trial, natsConnection_ConnectTo(&ret->connection, url) == NATS_OK &&
-	       natsConnection_JetStream(&ret->js, ret->connection, NULL) == NATS_OK, "the administrator was not let in");
+	expect(trial,
+	       natsConnection_ConnectTo(&ret->connection, url) == NATS_OK &&
+	           natsConnection_JetStream(&ret->js, ret->connection, NULL) == NATS_OK,
+	       "the administrator was not let in");
 }
 
 void admin_close(struct admin *admin) {

@@ -30,9 +30,10 @@ struct nats_tests *tests_of(const struct trial *trial);
 
 /* Makes a server of the story's own, which is removed behind it. */
 void server_make(struct trial *trial, const char *options);
-void server_command(struct trial *trial, const char *verb); /* of nats-server, to the story's own */
-/* The own server's URL with these parameters; %s in `format`: its folder. */
-void server_url(struct trial *trial, char ret[URL_BYTES], const char *format, ...) __attribute__((format(printf, 3, 4)));
+void server_command(struct trial *trial, const char *verb); /* of nats-server: to the own server, else the shared */
+/* The own server's URL, and what stands behind it. */
+void server_url(struct trial *trial, char ret[URL_BYTES], const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 
 struct client *open_device(struct trial *trial, unsigned poll_ms);           /* as the suite does */
 struct client *open_at(struct trial *trial, const char *url);

@@ -39,8 +39,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
 	else
 		fuzz_expect(reply.n == 0);
 	if (r == HANDSHAKE_SESSION)
-		fuzz_expect(message->body_case == LEADERD__TO_LEADER__BODY_HELLO && store_name_is_valid(message->hello->store) &&
-		            session_id_is_valid(message->hello->session_id));
+		fuzz_expect(message->body_case == LEADERD__TO_LEADER__BODY_HELLO &&
+		            store_name_is_valid(message->hello->store) && session_id_is_valid(message->hello->session_id));
 	if (r == HANDSHAKE_REQUEST)
 		fuzz_expect(message->body_case == LEADERD__TO_LEADER__BODY_REQUEST);
 	wire_arena_clear(&arena);

@@ -94,12 +94,11 @@ static void make_event(struct fuzz_input *input, struct story *story, size_t i, 
 		*entry = own->entry;
 	else
 		make_entry(input, entry, i > 0 ? &story->events[i - 1].entry : NULL);
-	entry->at = position_next(*head, entry->client_only);
+	*head = entry->at = position_next(*head, entry->client_only);
 	if (place > 250)
 		entry->at.global = fuzz_number(input);
 	if (place == 250)
 		entry->at.client = fuzz_number(input);
-	*head = entry->at;
 	incoming->is_pending = own != NULL;
 	incoming->content_differs = fuzz_u8(input) > 250;
 	incoming->hash_differs = fuzz_u8(input) > 250;

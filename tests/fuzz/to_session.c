@@ -73,7 +73,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
 	if (r == 0) {
 		use(message);
 		pack_again(message);
-		fuzz_expect_told(handshake_session(message, &error), &error);
+		r = handshake_session(message, &error); /* a failure's text is the leader's: it may be empty */
+		fuzz_expect(r == 0 || error.code == r);
 	} else {
 		fuzz_expect(r == ERROR_PROTOCOL || r == ERROR_TOO_LARGE || r == ERROR_VERSION);
 	}

@@ -26,8 +26,7 @@ static void a_zeroed_buffer_is_empty_and_may_be_finished(void **state) {
 }
 
 static void numbers_are_added_little_endian(void **state) {
-	const uint8_t expected[] = { 0xff, 0x04, 0x03, 0x02, 0x01, 0x18, 0x17,
-		                     0x16, 0x15, 0x14, 0x13, 0x12, 0x11, 'x' };
+	const uint8_t expected[] = { 0xff, 0x04, 0x03, 0x02, 0x01, 0x18, 0x17, 0x16, 0x15, 0x14, 0x13, 0x12, 0x11, 'x' };
 	struct bytes b = { 0 };
 
 	assert_int_equal(bytes_add_u8(&b, 0xff), 0);
@@ -150,7 +149,7 @@ static void hexadecimal_is_printed_in_lower_case_and_read_in_both(void **state) 
 
 static void what_is_not_exactly_the_digits_is_not_read(void **state) {
 	static const char *const wrong[] = { "",     "00",   "001",  "00112", "0011 ", "001g",
-		                             " 011", "0x11", "00/1", "00:1",  "00@1",  "00`1" };
+		                                 " 011", "0x11", "00/1", "00:1",  "00@1",  "00`1" };
 	uint8_t read[2] = { 7, 8 };
 
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)

@@ -104,6 +104,17 @@ static void a_copy_has_everything_and_shares_nothing(void **state) {
 	event_destroy(copy);
 }
 
+static void without_metadata_a_copy_has_none(void **state) {
+	struct event *event = event_create("todoCreated", "{}", 2);
+	struct event *copy = event_copy(event);
+
+	assert_non_null(copy);
+	assert_null(copy->sync_metadata);
+	assert_int_equal(copy->sync_metadata_bytes, 0);
+	event_destroy(event);
+	event_destroy(copy);
+}
+
 static void creation_fails_cleanly_at_each_allocation(void **state) {
 	long before = allocation_live();
 	unsigned long k = 1;
@@ -147,7 +158,7 @@ static void copying_fails_cleanly_at_each_allocation(void **state) {
 }
 
 static const struct event_id known_id = { { 0x01, 0x8f, 0x3c, 0x00, 0xab, 0xcd, 0x7e, 0x0f, 0x80, 0x01, 0x02, 0x03,
-	                                    0x04, 0x05, 0x06, 0xff } };
+	                                        0x04, 0x05, 0x06, 0xff } };
 static const char known_text[] = "018f3c00-abcd-7e0f-8001-0203040506ff";
 
 static void an_id_is_printed_in_five_groups_and_read_back(void **state) {
@@ -165,10 +176,16 @@ static void an_id_is_printed_in_five_groups_and_read_back(void **state) {
 
 static void what_is_no_id_is_not_read(void **state) {
 	static const char *const wrong[] = {
-		"", "018f3c00", "018f3c00-abcd-7e0f-8001-0203040506f", "018f3c00-abcd-7e0f-8001-0203040506ff0",
-		"018f3c00abcd-7e0f-8001-0203040506ff0", "018f3c00-abcd-7e0f-8001-0203040506fg",
-		"018f3c00-abcd-7e0f-8001+0203040506ff", "{18f3c00-abcd-7e0f-8001-0203040506ff",
-		"018f3c00-abcd-7e0f-8001-0203040506f ", "018f3c000abcd-7e0f-8001-0203040506ff",
+		"",
+		"018f3c00",
+		"018f3c00-abcd-7e0f-8001-0203040506f",
+		"018f3c00-abcd-7e0f-8001-0203040506ff0",
+		"018f3c00abcd-7e0f-8001-0203040506ff0",
+		"018f3c00-abcd-7e0f-8001-0203040506fg",
+		"018f3c00-abcd-7e0f-8001+0203040506ff",
+		"{18f3c00-abcd-7e0f-8001-0203040506ff",
+		"018f3c00-abcd-7e0f-8001-0203040506f ",
+		"018f3c000abcd-7e0f-8001-0203040506ff",
 	};
 
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
@@ -281,8 +298,8 @@ static void an_event_is_never_moved_to_a_place_that_is_none_of_its_kind(void **s
 
 static void store_names_are_safe_names_of_folders(void **state) {
 	static const char *const right[] = { "a", "0", "todos", "org.example.todos", "a-b_c.d", "9lives" };
-	static const char *const wrong[] = { "",     ".",   "..",     ".a",        "-a",      "_a",         "A",
-		                             "todoS", "a/b", "a b",    "a\n",       "\xc3\xa4", "a\xc3\xa4",  "a:b" };
+	static const char *const wrong[] = { "",    ".",   "..",  ".a",       "-a",        "_a",  "A", "todoS",
+		                                 "a/b", "a b", "a\n", "\xc3\xa4", "a\xc3\xa4", "a:b", "a{" };
 	char name[STORE_NAME_BYTES_MAX + 2];
 
 	for (size_t i = 0; i < sizeof(right) / sizeof(right[0]); i++)
@@ -299,7 +316,7 @@ static void store_names_are_safe_names_of_folders(void **state) {
 
 static void session_ids_may_have_capitals_and_begin_anyhow(void **state) {
 	static const char *const right[] = { "A.1", "-", "_x", ".", "0", "Zz09._-" };
-	static const char *const wrong[] = { "", "a b", "a/b", "a:b", "\xc3\xa4", "a\n" };
+	static const char *const wrong[] = { "", "a b", "a/b", "a:b", "a[", "a{", "\xc3\xa4", "a\n" };
 	char id[SESSION_ID_BYTES_MAX + 2];
 
 	for (size_t i = 0; i < sizeof(right) / sizeof(right[0]); i++)
@@ -320,6 +337,7 @@ int main(void) {
 		cmocka_unit_test(destroying_nothing_is_allowed),
 		cmocka_unit_test(arguments_are_kept_byte_for_byte),
 		cmocka_unit_test(a_copy_has_everything_and_shares_nothing),
+		cmocka_unit_test(without_metadata_a_copy_has_none),
 		cmocka_unit_test(creation_fails_cleanly_at_each_allocation),
 		cmocka_unit_test(copying_fails_cleanly_at_each_allocation),
 		cmocka_unit_test(an_id_is_printed_in_five_groups_and_read_back),

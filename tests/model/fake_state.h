@@ -47,7 +47,8 @@ unsigned fake_number(const struct entry *entry);
 void fake_entry(struct entry *ret, const struct fake_event *events, unsigned number, struct position at);
 
 bool fake_apply(struct fake_state *state, const struct fake_event *events, const struct entry *unit, size_t n);
-bool fake_undo(struct fake_state *state, const struct fake_event *events, struct position to); /* false: beyond the journal */
+bool fake_undo(struct fake_state *state, const struct fake_event *events,
+               struct position to); /* false: beyond the journal */
 bool fake_equal(const struct fake_state *a, const struct fake_state *b);
 
 #endif

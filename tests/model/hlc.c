@@ -43,8 +43,7 @@ static void expect_civil(uint64_t time_ms) {
 
 	assert_non_null(gmtime_r(&seconds, &civil));
 	assert_int_not_equal(strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &civil), 0);
-	snprintf(expected, sizeof(expected), "%s.%03uZ-0000-%s-%s", date, (unsigned)(time_ms % 1000), SESSION_HASH,
-	         CLIENT);
+	snprintf(expected, sizeof(expected), "%s.%03uZ-0000-%s-%s", date, (unsigned)(time_ms % 1000), SESSION_HASH, CLIENT);
 	expect_text(time_ms, 0, expected);
 }
 

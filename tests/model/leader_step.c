@@ -393,6 +393,92 @@ static void a_refusal_of_what_is_not_pending_is_wrong(void **state) {
 	assert_string_equal(error.text, "the backend refused e2, which is not pending");
 }
 
+static void a_refusal_without_events_or_beyond_the_head_is_wrong(void **state) {
+	struct event_id refused = id_of('a');
+
+	stands_at("e2", "e4");
+	assert_int_equal(give((struct leader_input){ .kind = LEADER_REFUSAL, .refused_first = at("e3") }), ERROR_PROTOCOL);
+	assert_int_equal(give((struct leader_input){
+						 .kind = LEADER_REFUSAL, .refused = &refused, .n_refused = 1, .refused_first = at("e5") }),
+	                 ERROR_PROTOCOL);
+	assert_string_equal(error.text, "the backend refused e5, which is not pending");
+}
+
+static void a_refusal_moves_what_staged_pages_stand_on(void **state) {
+	struct event_id refused = id_of('b');
+
+	stands_at("e2", "e4");
+	assert_int_equal(more_pages((struct leader_input){ .more = true }, "x@e3", "a@e3 b@e4"), 0);
+	answer(LEADER_STAGED, LEADER_DONE);
+	gives((struct leader_input){
+		.kind = LEADER_REFUSAL, .refused = &refused, .n_refused = 1, .refused_first = at("e4") });
+	EXPECT(LEADER_DROP_STAGED, LEADER_BEGIN, LEADER_UNDO);
+	assert_false(leader.staged.active);
+}
+
+static void an_empty_page_with_more_behind_it_leaves_what_is_staged(void **state) {
+	stands_at("e2", "e4");
+	assert_int_equal(more_pages((struct leader_input){ .more = true }, "x@e3", "a@e3 b@e4"), 0);
+	answer(LEADER_STAGED, LEADER_DONE);
+	assert_int_equal(more_pages((struct leader_input){ .more = true }, "", ""), 0);
+	assert_int_equal(effects.n, 0);
+	assert_true(leader.staged.active);
+	assert_int_equal(page("", ""), 0);
+	EXPECT(LEADER_BEGIN, LEADER_UNDO);
+}
+
+static void another_history_may_end_at_the_common_ancestor(void **state) {
+	stands_at("e4", "e5");
+	assert_int_equal(more_pages((struct leader_input){ .adopt = true, .adopt_from = at("e3") }, "", ""), 0);
+	EXPECT(LEADER_STAGE);
+	answer(LEADER_STAGED, LEADER_DONE);
+	assert_true(position_equal(EXPECT(LEADER_BEGIN, LEADER_UNDO)->from, at("e3")));
+	gives((struct leader_input){ .kind = LEADER_UNDONE, .head = at("e2") });
+	EXPECT(LEADER_APPLY_STAGED);
+	answer(LEADER_APPLIED, LEADER_DONE);
+	EXPECT(LEADER_TAKE_DISPLACED);
+	displaced("c@e3 d@e4 e@e5");
+	answer(LEADER_ADMITTED, LEADER_DONE);
+	answer(LEADER_ADMITTED, LEADER_DONE);
+	answer(LEADER_ADMITTED, LEADER_DONE);
+	displaced("");
+	answer(LEADER_LOGGED, LEADER_DONE);
+	answer(LEADER_SETTLED, LEADER_DONE);
+	assert_true(position_equal(leader.head, at("e5")));
+	assert_true(position_equal(leader.upstream_head, at("e2")));
+}
+
+static void displaced_units_that_are_not_whole_are_an_error_value(void **state) {
+	struct chain chain = chain_of("(a b)@e3");
+
+	stands_at("e2", "e4");
+	assert_int_equal(page("x@e3", "a@e3 b@e4"), 0);
+	gives((struct leader_input){ .kind = LEADER_UNDONE, .head = at("e2") });
+	answer(LEADER_APPLIED, LEADER_DONE);
+	EXPECT(LEADER_TAKE_DISPLACED);
+	assert_int_equal(give((struct leader_input){ .kind = LEADER_DISPLACED, .unit = chain.entries, .n_unit = 1 }),
+	                 ERROR_INVALID);
+	gives((struct leader_input){ .kind = LEADER_DISPLACED, .outcome = LEADER_FAILED });
+	EXPECT(LEADER_ABANDON);
+}
+
+static void a_machine_that_tells_nothing_decides_the_same(void **state) {
+	leader.tracing = false;
+	gives((struct leader_input){ .kind = LEADER_BACKEND });
+	gives((struct leader_input){ .kind = LEADER_BACKEND, .has_backend = true });
+	assert_int_equal(push("a@e1", LEADER_KNOWN), 0);
+	EXPECT(LEADER_BEGIN, LEADER_REPORT_KNOWN);
+	assert_int_equal(push("b@e1", LEADER_CONFLICT), 0);
+	EXPECT(LEADER_REPORT_CONFLICT);
+	assert_string_equal(effects.trace, "");
+	leader.tracing = true;
+	flushes_to_the_end();
+	gives((struct leader_input){ .kind = LEADER_BACKEND });
+	assert_string_equal(effects.trace, "a backend was detached");
+	gives((struct leader_input){ .kind = LEADER_BACKEND, .has_backend = true });
+	assert_string_equal(effects.trace, "a backend was attached");
+}
+
 static void a_page_waits_for_the_open_group(void **state) {
 	takes("a@e1");
 	assert_int_equal(page("x@e1", "a@e1"), LEADER_LATER);
@@ -439,6 +525,12 @@ int main(void) {
 		STORY(a_rebase_that_fails_half_way_is_as_if_it_never_began),
 		STORY(the_backends_refusal_takes_events_out_of_the_log),
 		STORY(a_refusal_of_what_is_not_pending_is_wrong),
+		STORY(a_refusal_without_events_or_beyond_the_head_is_wrong),
+		STORY(a_refusal_moves_what_staged_pages_stand_on),
+		STORY(an_empty_page_with_more_behind_it_leaves_what_is_staged),
+		STORY(another_history_may_end_at_the_common_ancestor),
+		STORY(displaced_units_that_are_not_whole_are_an_error_value),
+		STORY(a_machine_that_tells_nothing_decides_the_same),
 		STORY(a_page_waits_for_the_open_group),
 		STORY(a_page_that_contradicts_the_log_changes_nothing),
 		STORY(an_empty_flush_does_nothing),

@@ -226,6 +226,29 @@ static void own_events_come_in_order_or_not_at_all(void **state) {
 	             "the own event at e3 arrived while the older e3 had neither arrived nor been refused");
 }
 
+static void an_own_event_arrives_once(void **state) {
+	struct setting s;
+
+	set(&s, "e2", "a@e3", "a@e3 a@e4");
+	expect_error(&s, ERROR_PROTOCOL, "the own event at e4 arrived twice");
+}
+
+static void behind_a_refused_last_one_others_take_its_place(void **state) {
+	struct setting s;
+
+	set(&s, "e2", "a@e3 b@e4", "a@e3 x@e4");
+	refuse(&s, "b");
+	expect_rebase(&s, "e3", 1, 2, 2);
+}
+
+static void a_page_with_half_a_unit_is_wrong_from_there_on(void **state) {
+	struct setting s;
+
+	set(&s, "e2", "", "(x y)@e3 z@e5");
+	s.incoming[1].entry.unit_index = 0;
+	expect_error(&s, ERROR_PROTOCOL, "event 2 of a unit of 2 was missing");
+}
+
 static void what_does_not_follow_is_named(void **state) {
 	static const struct {
 		const char *incoming, *error;
@@ -367,7 +390,7 @@ static void merge_does_what_its_definition_says(void **state) {
 		if (i % 2 == 0) {
 			set(&s, "e0", own_text, theirs_text);
 		} else {
-			char head[16];
+			char head[32];
 
 			sprintf(head, "e%zu", strlen(own));
 			set_leader(&s, "e0", head, own_text, theirs_text);
@@ -400,6 +423,9 @@ int main(void) {
 		cmocka_unit_test(a_refusal_lets_the_younger_arrive),
 		cmocka_unit_test(a_refusal_of_a_foreign_event_changes_nothing),
 		cmocka_unit_test(own_events_come_in_order_or_not_at_all),
+		cmocka_unit_test(an_own_event_arrives_once),
+		cmocka_unit_test(behind_a_refused_last_one_others_take_its_place),
+		cmocka_unit_test(a_page_with_half_a_unit_is_wrong_from_there_on),
 		cmocka_unit_test(what_does_not_follow_is_named),
 		cmocka_unit_test(wrong_hash_content_and_units_are_named),
 		cmocka_unit_test(a_leader_confirms_its_own_without_holding_them),

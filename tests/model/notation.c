@@ -34,12 +34,36 @@ static void expect_printed(const struct notation *token, const char *expected) {
 
 static void each_form_is_read_and_printed_the_same(void **state) {
 	static const char *const forms[] = {
-		"e0", "A:e0", "e0r2", "e3", "e42", "e5.1", "e0.1", "e0.1'", "e3r1", "e3r0", "e3'", "e5.1'", "A:e3'",
-		"B:e5'/e3'", "C:e8'/e5'/e3'", "e3{todoCreated}", "e2{userCreated}", "e3'{user.updated}", "e4'{postDeleted.123}",
-		"e5'{user.123.email}", "B:e5.1'{user.456}/e3'", "B:e5.1'{user.456.email}/e3'", "B:e7'/e5'", "A.1:e3r1'",
-		"_n-o.d_e:e5.1r2'{a b→c/d'}/e4.1'/e3.2'", "e5:e5",
+		"e0",
+		"A:e0",
+		"e0r2",
+		"e3",
+		"e42",
+		"e5.1",
+		"e0.1",
+		"e0.1'",
+		"e3r1",
+		"e3r0",
+		"e3'",
+		"e5.1'",
+		"A:e3'",
+		"B:e5'/e3'",
+		"C:e8'/e5'/e3'",
+		"e3{todoCreated}",
+		"e2{userCreated}",
+		"e3'{user.updated}",
+		"e4'{postDeleted.123}",
+		"e5'{user.123.email}",
+		"B:e5.1'{user.456}/e3'",
+		"B:e5.1'{user.456.email}/e3'",
+		"B:e7'/e5'",
+		"A.1:e3r1'",
+		"_n-o.d_e:e5.1r2'{a b→c/d'}/e4.1'/e3.2'",
+		"e5:e5",
 		"e9223372036854775807.9223372036854775807r9223372036854775807'",
-		"e9'/e8'/e7'/e6'/e5'/e4'/e3'/e2'/e1'", "e3{ä}", "e3{:}",
+		"e9'/e8'/e7'/e6'/e5'/e4'/e3'/e2'/e1'",
+		"e3{ä}",
+		"e3{:}",
 	};
 
 	for (size_t i = 0; i < LENGTH(forms); i++) {
@@ -95,8 +119,11 @@ static void a_confirmed_event_may_name_its_origins(void **state) {
 
 static void the_longest_token_fits(void **state) {
 	char text[NOTATION_BYTES_MAX];
-	struct notation token = { .at = { UINT64_MAX, UINT64_MAX }, .has_generation = true, .generation = UINT64_MAX,
-		                  .unconfirmed = true, .n_origins = ORIGINS_MAX };
+	struct notation token = { .at = { UINT64_MAX, UINT64_MAX },
+		                      .has_generation = true,
+		                      .generation = UINT64_MAX,
+		                      .unconfirmed = true,
+		                      .n_origins = ORIGINS_MAX };
 
 	memset(token.node, 'n', sizeof(token.node) - 1);
 	memset(token.context, 'c', sizeof(token.context) - 1);
@@ -439,8 +466,9 @@ static void position_and_mark_are_always_compared(void **state) {
 
 /* --- properties --- */
 
-static const char *const hint_pieces[] = { "a", "Z",  "0", ".",  " ", "/",                "'",
-	                                   ":", "e3", "→", "->", "ä", "\xf0\x9f\x8c\xb1", "\"" };
+static const char *const hint_pieces[] = {
+	"a", "Z", "0", ".", " ", "/", "'", ":", "e3", "→", "->", "ä", "\xf0\x9f\x8c\xb1", "\""
+};
 static const char node_letters[] = "aezAEZ0159._-";
 
 static struct position random_place(struct chance *chance) {
@@ -544,7 +572,8 @@ static void expect_read_or_told(const char *text) {
 }
 
 static void damaged_texts_are_read_or_refused_with_a_column(void **state) {
-	static const char letters[] = "e0123456789.r'{}/:-> \t\n\x7f\x80\xc2\xe2\x86\x92\xff" "Az";
+	static const char letters[] = "e0123456789.r'{}/:-> \t\n\x7f\x80\xc2\xe2\x86\x92\xff"
+								  "Az";
 	struct chance chance = chance_begin("notation damage");
 	char text[NOTATION_BYTES_MAX + 1];
 

@@ -58,11 +58,11 @@ static void ask_for_the_parent_of_root(void) {
 }
 
 static void step_past_the_last_synced_place(void) {
-	position_next((struct position){ INT64_MAX, 0 }, false);
+	position_next((struct position){ UINT64_MAX, 0 }, false);
 }
 
 static void step_past_the_last_client_only_place(void) {
-	position_next((struct position){ 1, INT64_MAX }, true);
+	position_next((struct position){ 1, UINT64_MAX }, true);
 }
 
 static void a_place_that_does_not_exist_is_never_made_up(void **state) {

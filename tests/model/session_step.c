@@ -344,6 +344,47 @@ static void a_leader_that_contradicts_itself_is_told_so(void **state) {
 	assert_string_equal(error.text, "the welcome had 0 verdicts for 1 pending events");
 }
 
+static void a_welcome_that_knows_too_much_is_wrong(void **state) {
+	struct session_input input = { .kind = SESSION_WELCOME };
+
+	goes_live_at("e3");
+	give((struct session_input){ .kind = SESSION_LOST });
+	give((struct session_input){ .kind = SESSION_CONNECTED });
+	assert_int_equal(welcome("e4", false, NULL, 0), ERROR_PROTOCOL);
+	assert_string_equal(error.text, "the welcome resumed at e4, which this session has not seen");
+	input.welcome = (struct session_welcome){ .at = at("e3"), .heads = heads("e3") };
+	input.welcome.heads.final = at("e2");
+	assert_int_equal(give(input), ERROR_PROTOCOL);
+	assert_string_equal(error.text, "the leader's backend head e3 was ahead of its final head e2");
+	assert_int_equal(session.link, SESSION_GREETING);
+}
+
+static void a_leader_that_leaves_during_the_welcome_is_greeted_again(void **state) {
+	commits("a@e1");
+	give((struct session_input){ .kind = SESSION_CONNECTED });
+	assert_int_equal(welcome("e5", true, (enum session_verdict[]){ VERDICT_UNKNOWN }, 1), 0);
+	assert_int_equal(give((struct session_input){ .kind = SESSION_LOST }), 0);
+	changed(SESSION_DONE, (bool[]){ false });
+	assert_int_equal(effects.n, 1);
+	expect_effect(0, SESSION_MOVED);
+	assert_int_equal(session.link, SESSION_DETACHED);
+	expect_pending("a@e6");
+	give((struct session_input){ .kind = SESSION_CONNECTED });
+	assert_false(expect_effect(0, SESSION_HELLO)->want_image);
+}
+
+static void a_machine_that_tells_nothing_decides_the_same(void **state) {
+	session.tracing = false;
+	goes_live_at("e1");
+	give((struct session_input){ .kind = SESSION_RESYNC });
+	give((struct session_input){ .kind = SESSION_RESYNC });
+	assert_int_equal(welcome("e1", true, NULL, 0), 0);
+	assert_int_equal(effects.n, 0);
+	assert_string_equal(effects.trace, "");
+	assert_int_equal(welcome("e2", true, NULL, 0), 0);
+	expect_change(0);
+}
+
 static void a_welcome_without_a_hello_is_wrong(void **state) {
 	assert_int_equal(welcome("e1", true, NULL, 0), ERROR_PROTOCOL);
 	assert_string_equal(error.text, "a welcome came without a hello");
@@ -356,6 +397,14 @@ static void an_unknown_event_before_a_known_one_is_wrong(void **state) {
 	assert_int_equal(welcome("e0", false, (enum session_verdict[]){ VERDICT_UNKNOWN, VERDICT_LOGGED }, 2),
 	                 ERROR_PROTOCOL);
 	assert_string_equal(error.text, "the leader knows pending event 2 but not an older one");
+}
+
+static void a_welcome_that_knows_a_part_of_a_unit_is_wrong(void **state) {
+	commits("(a b)@e1");
+	give((struct session_input){ .kind = SESSION_CONNECTED });
+	assert_int_equal(welcome("e0", false, (enum session_verdict[]){ VERDICT_LOGGED, VERDICT_UNKNOWN }, 2),
+	                 ERROR_PROTOCOL);
+	assert_string_equal(error.text, "the leader knows only the first events of the unit of pending event 2");
 }
 
 static void the_bound_on_pending_events_is_an_error_value(void **state) {
@@ -395,8 +444,12 @@ int main(void) {
 		STORY(distrust_outlives_a_lost_connection),
 		STORY(only_the_newest_hello_is_answered),
 		STORY(a_leader_that_contradicts_itself_is_told_so),
+		STORY(a_welcome_that_knows_too_much_is_wrong),
+		STORY(a_leader_that_leaves_during_the_welcome_is_greeted_again),
+		STORY(a_machine_that_tells_nothing_decides_the_same),
 		STORY(a_welcome_without_a_hello_is_wrong),
 		STORY(an_unknown_event_before_a_known_one_is_wrong),
+		STORY(a_welcome_that_knows_a_part_of_a_unit_is_wrong),
 		STORY(the_bound_on_pending_events_is_an_error_value),
 	};
 

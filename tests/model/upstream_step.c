@@ -296,6 +296,43 @@ static void problems_rest_or_hold(void **state) {
 	expect("XH");
 }
 
+static void what_is_not_taken_now_is_pushed_again_after_a_pause(void **state) {
+	pending = true;
+	configure(true, true);
+	opened(true);
+	page(false, false);
+	merged();
+	expect("FU");
+	answered(ANSWER_LATER, false);
+	expect("X");
+	expect_state(UPSTREAM_RESTING);
+	passes(UPSTREAM_REST_MS_MAX);
+	expect("S");
+}
+
+static void a_fork_that_is_told_while_following_is_asked_for(void **state) {
+	is_following();
+	give((struct upstream_input){ .kind = UPSTREAM_PAGE, .page.diverged = true });
+	expect("P");
+	give((struct upstream_input){ .kind = UPSTREAM_PAGE, .page.diverged = true });
+	expect("XH");
+}
+
+static void a_commit_waits_while_pushing_is_off(void **state) {
+	is_following();
+	configure(true, false);
+	pending = true;
+	give((struct upstream_input){ .kind = UPSTREAM_PENDING });
+	expect("");
+	expect_state(UPSTREAM_FOLLOWING);
+}
+
+static void a_machine_that_tells_nothing_decides_the_same(void **state) {
+	upstream.tracing = false;
+	is_following();
+	assert_string_equal(effects.trace, "");
+}
+
 /* Whatever comes in whatever order: the machine's invariants hold, and there is
  * always a way on: a timer, an answer that is due, or someone who must act. */
 static void any_order_of_inputs_leaves_a_way_on(void **state) {
@@ -342,6 +379,10 @@ int main(void) {
 		STORY(offline_stops_everything_and_push_only_just_pushing),
 		STORY(a_backend_that_is_not_live_is_polled),
 		STORY(problems_rest_or_hold),
+		STORY(what_is_not_taken_now_is_pushed_again_after_a_pause),
+		STORY(a_fork_that_is_told_while_following_is_asked_for),
+		STORY(a_commit_waits_while_pushing_is_off),
+		STORY(a_machine_that_tells_nothing_decides_the_same),
 		STORY(any_order_of_inputs_leaves_a_way_on),
 	};
 

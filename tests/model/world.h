@@ -22,13 +22,13 @@
 
 enum fault {
 	FAULT_LOST_CONNECTION,
-	FAULT_LEADER_KILLED,      /* between two effects; the state may have lost its newest commit */
+	FAULT_LEADER_KILLED, /* between two effects; the state may have lost its newest commit */
 	FAULT_SESSION_KILLED,
-	FAULT_LOST_ANSWER,        /* the backend took a push, the leader never hears of it */
-	FAULT_LEADER_FAILED,      /* an effect failed: disk full, I/O error */
+	FAULT_LOST_ANSWER,   /* the backend took a push, the leader never hears of it */
+	FAULT_LEADER_FAILED, /* an effect failed: disk full, I/O error */
 	FAULT_SESSION_FAILED,
 	FAULT_SYNC_FAILED,
-	FAULT_JOURNAL_TRIMMED,    /* a session's journal reaches back less far than it might have to */
+	FAULT_JOURNAL_TRIMMED, /* a session's journal reaches back less far than it might have to */
 	FAULT_DIGEST_DIFFERS,
 	FAULT_REFUSED_BY_BACKEND,
 	FAULTS
@@ -53,10 +53,10 @@ struct message {
 	unsigned events[FAKE_EVENTS_MAX]; /* hello: pending ids; push: a unit; feed: the page */
 	struct position at[16];           /* feed: their places */
 	uint64_t hashes[16];
-	struct position newest, final;    /* hello: points */
+	struct position newest, final; /* hello: points */
 	uint64_t newest_hash, final_hash;
 	bool want_image;
-	struct session_heads heads;       /* welcome, feed */
+	struct session_heads heads; /* welcome, feed */
 	uint64_t heads_final_hash;
 	bool image;
 	struct position resume;
@@ -75,9 +75,9 @@ struct link {
 struct world_session {
 	struct session_machine machine;
 	struct fake_state state;
-	struct link in, out;      /* from and to the leader */
-	bool greeted;             /* the leader has answered a hello on this connection */
-	struct feed feed;         /* the leader's */
+	struct link in, out; /* from and to the leader */
+	bool greeted;        /* the leader has answered a hello on this connection */
+	struct feed feed;    /* the leader's */
 	uint64_t leader_hash, final_hash;
 	unsigned refused_seen;
 	bool pending[FAKE_EVENTS_MAX];
@@ -99,7 +99,7 @@ struct device {
 
 struct world {
 	struct chance chance;
-	unsigned fault_rate;      /* one in so many occasions; 0: none */
+	unsigned fault_rate; /* one in so many occasions; 0: none */
 	unsigned faults[FAULTS];
 	unsigned steps, rebases, staged_rebases, suspensions, refusals;
 	struct fake_event events[FAKE_EVENTS_MAX];
@@ -114,8 +114,8 @@ struct world {
 
 struct world *world_create(uint64_t seed, unsigned fault_rate);
 void world_destroy(struct world *world);
-void world_step(struct world *world);   /* one thing happens */
-void world_heal(struct world *world);   /* no more faults; everything runs until nothing moves */
+void world_step(struct world *world);               /* one thing happens */
+void world_heal(struct world *world);               /* no more faults; everything runs until nothing moves */
 void world_check_healed(const struct world *world); /* §13: converged, nothing lost, doubled or reordered */
 
 bool world_strikes(struct world *world, enum fault fault);

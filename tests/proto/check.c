@@ -278,6 +278,12 @@ static void what_a_session_asks_for(void **state) {
 	          "Request.text had 262145 bytes, at most 262144");
 	TO_LEADER(REQUEST, CUT(s.request.ids, 47), ERROR_PROTOCOL,
 	          "Request.ids had 47 bytes, expected 16 for each id");
+	TO_LEADER(REQUEST, (s.request.events = s.list, s.request.n_events = SAMPLE_EVENTS - 1), ERROR_PROTOCOL,
+	          "Request.events[0].unit_count was 3, with 2 events to come");
+	TO_LEADER(REQUEST, (s.request.events = s.list, s.request.n_events = SAMPLE_EVENTS, s.events[0].unit_count = 0),
+	          ERROR_PROTOCOL, "Request.events[0].unit_count was 0, with 3 events to come");
+	TO_LEADER(REQUEST, (s.request.events = s.list, s.request.n_events = SAMPLE_EVENTS, s.events[1].version = 0),
+	          ERROR_PROTOCOL, "Request.events[1].version was 0, expected at least 1");
 	TO_LEADER(REQUEST, s.request.after = LARGE, ERROR_PROTOCOL,
 	          "Request.after was 9223372036854775808, expected at most 9223372036854775807");
 }

@@ -266,12 +266,34 @@ static void a_foreign_client_id_ends_the_connection(void **state) {
 	raw_close(&client);
 }
 
-static void a_read_only_session_cannot_push(void **state) {
+static void a_read_only_session_creates_nothing(void **state) {
 	struct raw_daemon *daemon = *state;
 	struct raw_client client;
+	Leaderd__ToLeader message = LEADERD__TO_LEADER__INIT;
 	Leaderd__Hello hello;
 	int code = 0;
 
+	raw_connect(&client, daemon->socket);
+	raw_hello_init(&hello, &client, "a1");
+	hello.read_only = true;
+	message.body_case = LEADERD__TO_LEADER__BODY_HELLO;
+	message.hello = &hello;
+	raw_send(&client, &message);
+	assert_true(raw_receive_end(&client, &code, NULL, 0));
+	assert_int_equal(code, ERROR_NOT_FOUND);
+	raw_close(&client);
+}
+
+static void a_read_only_session_cannot_push(void **state) {
+	struct raw_daemon *daemon = *state;
+	struct raw_client client, creator;
+	Leaderd__Hello hello;
+	int code = 0;
+
+	raw_connect(&creator, daemon->socket);
+	raw_hello_init(&hello, &creator, "creator");
+	raw_hello(&creator, &hello);
+	raw_close(&creator);
 	raw_connect(&client, daemon->socket);
 	raw_hello_init(&hello, &client, "a1");
 	hello.read_only = true;
@@ -300,6 +322,7 @@ int main(void) {
 		STORY(what_a_dead_session_pushed_is_in_the_log_when_its_id_comes_again),
 		STORY(a_foreign_session_id_ends_the_connection),
 		STORY(a_foreign_client_id_ends_the_connection),
+		STORY(a_read_only_session_creates_nothing),
 		STORY(a_read_only_session_cannot_push),
 	};
 

@@ -18,7 +18,9 @@ N_OLD = 12  # events that stand in the log before
 N_HISTORY = 300  # and for a rebuild
 N_UNIT = 50
 N_EACH_SIDE = 10
-CHECKPOINT_BYTES = 4000 * (4096 + 24) + 32  # of a write-ahead log: CHECKPOINT_PAGES in limits.h
+SETTLE_SECONDS = 20  # for a session's pending events, behind a restart
+FRAME_BYTES = 4096 + 24
+CHECKPOINT_BYTES = 4000 * FRAME_BYTES + 32  # of a write-ahead log: CHECKPOINT_PAGES in limits.h
 MORE = {"ASAN_OPTIONS": "detect_leaks=0:" + harness.os.environ.get("ASAN_OPTIONS", "").replace("detect_leaks=1", "")}
 
 
@@ -45,6 +47,7 @@ def todo(name):
 class Operation:
     name = None
     held = False  # the leader's start belongs to it
+    may_end = False  # the leader, by itself
     must_touch = "eventlog.db-wal"  # by what its record is known to hold the operation
 
     def __init__(self, folder):
@@ -101,7 +104,7 @@ class Operation:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
         shutil.copytree(self.template, self.folder, dirs_exist_ok=True)
         self.leader = self.new_leader()
-        self.session = None
+        self.session, self.waits = None, False
         self.committed, self.acknowledged = [], []  # lists of the names of one unit
 
     # ---- one run
@@ -118,7 +121,7 @@ class Operation:
             run.expect_only_with_faults(code)
             return
         self.committed.append(names)
-        self.session.tell(f"wait {harness.SECONDS * 1000}")
+        self.session.tell(f"wait {SETTLE_SECONDS * 1000}")
         self.waits = True
         answer = run.answer(self.session)
         if answer is not None:
@@ -136,12 +139,12 @@ class Operation:
         """The leader is back. A session that lived through it must bring everything home."""
         if not self.session:
             return
-        code = self.session._read()[0] if getattr(self, "waits", False) else "?"
+        code = self.session._read()[0] if self.waits else "?"
         self.waits = False
-        end = time.monotonic() + harness.SECONDS
+        end = time.monotonic() + SETTLE_SECONDS
         while code != "ok":
             assert time.monotonic() < end, f"the session's events did not become durable: {code}"
-            code = self.session.wait()[0]
+            code = self.session.wait(SETTLE_SECONDS)[0]
         self.acknowledged = list(self.committed)
         self.session.close()
         self.session = None
@@ -169,29 +172,36 @@ class Batch(Commit):
 
 
 class Checkpoint(Commit):
+    """The state's write-ahead log is just below its bound when the leader is started: only
+    the other one is settled by a start."""
+
     name = "checkpoint"
     must_touch = "/state.db"
 
-    def wal_bytes(self):
-        folder = self.leader.store(STORE)
+    def wal_bytes(self, leader):
+        folder = leader.store(STORE)
         return max((folder / name).stat().st_size for name in ("eventlog.db-wal", "state.db-wal"))
 
-    def begin(self):
-        super().begin()
-        number = 0
-        # Each commit adds a few frames, most of them of the same pages.
-        while number == 0 or self.wal_bytes() + 10 * 4120 < CHECKPOINT_BYTES:
-            for _ in range(5):
-                names = [f"fill{number}"]
-                self.session.commit_unit(*map(todo, names))
-                assert self.session.wait()[0] == "ok"
-                self.committed.append(names)
-                self.acknowledged.append(names)
-                number += 1
+    def fill_wal(self, leader, session):
+        """Each commit adds a few frames, most of them of the same pages."""
+        names = []
+        while not names or self.wal_bytes(leader) + 10 * FRAME_BYTES < CHECKPOINT_BYTES:
+            for _ in range(3):
+                names.append(f"fill{len(names)}")
+                session.commit_unit(todo(names[-1]))
+                assert session.wait()[0] == "ok"
+        return names
+
+    def fill(self, leader):
+        leader.start()
+        leader.create(STORE, SCHEMA)
+        self.fill_wal(leader, harness.Session(leader, STORE))
+        self.old = [event["id"] for event in leader.events(STORE)]
+        leader.kill()
 
     def act(self, run):
         number = 0
-        while run.goes_on() and self.wal_bytes() <= CHECKPOINT_BYTES:
+        while run.goes_on() and self.wal_bytes(self.leader) <= CHECKPOINT_BYTES:
             self.commit_unit(run, [f"new{number}"])
             number += 1
             if self.waits:
@@ -201,9 +211,23 @@ class Checkpoint(Commit):
         run.command("status", STORE)
 
 
+class LongCheckpoint(Checkpoint):
+    """Both write-ahead logs are long, and filled anew each time; slow."""
+
+    name = "long-checkpoint"
+
+    def fill(self, leader):
+        Operation.fill(self, leader)
+
+    def begin(self):
+        super().begin()
+        self.committed = [[name] for name in self.fill_wal(self.leader, self.session)]
+        self.acknowledged = list(self.committed)
+
+
 class FirstStart(Operation):
-    name = "first start"
-    held = True
+    name = "first-start"
+    held = may_end = True
     must_touch = "eventlog.db"
 
     def make_template(self):
@@ -218,7 +242,7 @@ class FirstStart(Operation):
                 self.acknowledged.append(["new"])
 
     def settle(self, run):
-        names = [store["name"] for store in self.leader.ask("store", "list")]
+        names = [store["name"] for store in self.leader.ask("store", "list")[0]["stores"]]
         if self.created:
             assert STORE in names, f"the store that was made is gone: {names}"
         if STORE not in names:
@@ -227,7 +251,7 @@ class FirstStart(Operation):
 
 class Reopen(Operation):
     name = "reopen"
-    held = True
+    held = may_end = True
     must_touch = "eventlog.db"
 
     def act(self, run):
@@ -248,7 +272,7 @@ class Rebuild(Reopen):
 
 
 class RebuildAsked(Operation):
-    name = "rebuild on request"
+    name = "rebuild-on-request"
     must_touch = "state.db"
 
     def act(self, run):
@@ -256,7 +280,7 @@ class RebuildAsked(Operation):
 
 
 class Install(Operation):
-    name = "schema install"
+    name = "schema-install"
 
     def make_template(self):
         newer = SCHEMA.read_text(encoding="utf-8").replace("store todos version 1", "store todos version 2")
@@ -277,7 +301,8 @@ class Install(Operation):
 
 
 class Stop(Operation):
-    name = "graceful stop"
+    name = "graceful-stop"
+    may_end = True
     must_touch = "state.db"
 
     def begin(self):
@@ -300,7 +325,7 @@ class Stop(Operation):
 class Pull(Operation):
     """What another device has put into the backend comes in one page."""
 
-    name = "pulled page"
+    name = "pulled-page"
     n_own = 0
 
     def make_template(self):
@@ -345,8 +370,9 @@ class Pull(Operation):
 
 
 class Rebase(Pull):
-    name = "rebase 10 over 10"
+    name = "rebase-10-over-10"
     n_own = N_EACH_SIDE
 
 
 ALL = (Commit, Batch, Checkpoint, FirstStart, Reopen, Rebuild, RebuildAsked, Install, Stop, Pull, Rebase)
+FULL = ALL + (LongCheckpoint,)

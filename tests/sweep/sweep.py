@@ -23,6 +23,7 @@ import trace
 FAULT_SECONDS = 0.8  # that an answer is waited for while calls fail
 EXTRA_MAX = 40  # calls of one name beyond those that were recorded
 POSITION = re.compile(r"^e(\d+)(?:\.(\d+))?")
+SANITIZER_SAYS = ("Sanitizer", "runtime error:")  # it ends the leader by an exit status, not by a signal
 STORE = operations.STORE
 
 
@@ -103,16 +104,17 @@ class Run:
         operation.leader.start()
         operation.settle(self)
         operation.expect(self)
-        self.expect_acknowledged()
         self.expect_goes_on()
-        self.expect_sound(operation.leader)
+        self.expect_acknowledged(self.expect_sound(operation.leader))
         operation.leader.stop()
         return killed
 
     def end_leader(self, by_kill):
-        """However it fares, it may end by no signal but ours."""
+        """However it fares, it may end by no signal but ours, and by itself only when its start fails."""
         process = self.operation.leader.process
         status = process.poll()
+        if status is not None and status >= 0 and not self.operation.may_end:
+            raise Broken(f"it ended with {status} by itself")
         if status is None:
             process.send_signal(signal.SIGKILL if by_kill else signal.SIGTERM)
             try:
@@ -123,12 +125,13 @@ class Run:
                 return
         if status < 0 and not (by_kill and status == -signal.SIGKILL):
             raise Broken(f"it ended by signal {-status}")
+        if any(word in self.operation.leader.told() for word in SANITIZER_SAYS):
+            raise Broken("a sanitizer has found something")
 
     # ---- what always holds
 
-    def expect_acknowledged(self):
+    def expect_acknowledged(self, log):
         operation = self.operation
-        log = operation.leader.events(STORE)
         ids = [event["id"] for event in log]
         names = collections.Counter(event["args"].get("id") for event in log if event["name"] == "todoCreated")
         if len(set(ids)) != len(ids) or set(names.values()) - {1}:
@@ -150,8 +153,10 @@ class Run:
         leader.ask("commit", STORE, "todoCreated", json.dumps({"id": "last", "title": "t"}))
 
     def expect_sound(self, leader):
+        """Returns the log."""
+        log = leader.events(STORE)
         expected = (0, 0)
-        for event in leader.events(STORE):
+        for event in log:
             number, client = (int(part or 0) for part in POSITION.match(event["position"]).groups())
             if (number, client) not in ((expected[0] + 1, 0), (expected[0], expected[1] + 1)):
                 raise Broken(f"a gap: {event['position']} behind e{expected[0]}.{expected[1]}")
@@ -163,6 +168,7 @@ class Run:
         leader.ask("rebuild", STORE, "--to", rebuilt)
         if leader.dump(STORE) != leader.dump_file(rebuilt, STORE):
             raise Broken("the state is not that of a rebuild")
+        return log
 
 
 class Sweep:

@@ -150,7 +150,8 @@ static void a_message_that_breaks_the_rules_is_nonsense(void **state) {
 static void what_was_said_before_the_end_is_heard(void **state) {
 	struct fixture *fixture = *state;
 
-	start_adapter(fixture, "for i in 1 2 3 4 5 6 7 8 9; do printf '\\4\\0\\0\\0\\42\\2\\10\\7' >&3; done; printf '\\4' >&3");
+	start_adapter(fixture, "for i in 1 2 3 4 5 6 7 8 9; do printf '\\4\\0\\0\\0\\42\\2\\10\\7' >&3; done; "
+	                       "printf '\\4' >&3");
 
 	wait_until_gone(fixture);
 	assert_int_equal(fixture->n_messages, 9);

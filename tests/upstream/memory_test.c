@@ -40,6 +40,7 @@ struct world {
 	struct event_base *base;
 	struct device a, b;
 	uint64_t n_notes;
+	unsigned long k; /* the allocation that fails */
 };
 
 static void start_device(struct world *world, struct device *device, const char *name) {
@@ -104,8 +105,19 @@ static void commit(struct world *world, struct device *device) {
 	assert_int_equal(device->leader->trouble.code, 0);
 }
 
+static void print_device(const struct device *device) {
+	print_message("%s: backend %s (%s), confirmed e%llu of e%llu; %s\n", device->folder,
+	              upstream_state(device->leader->upstream), device->leader->upstream->trouble.text,
+	              (unsigned long long)device->leader->told.upstream_head.global,
+	              (unsigned long long)device->leader->told.head.global, device->leader->trouble.text);
+}
+
 static void give_up(evutil_socket_t fd, short what, void *data) {
-	fail_msg("nothing happened in 20 s");
+	struct world *world = data;
+
+	print_device(&world->a);
+	print_device(&world->b);
+	fail_msg("nothing happened in 20 s with the allocation %lu", world->k);
 }
 
 static bool has_all(const struct world *world, const struct device *device) {
@@ -123,7 +135,7 @@ static void go_on(struct device *device) {
 
 static void run_until_both_have_all(struct world *world) {
 	const struct timeval longest = { .tv_sec = 20 };
-	struct event *deadline = evtimer_new(world->base, give_up, NULL);
+	struct event *deadline = evtimer_new(world->base, give_up, world);
 
 	event_add(deadline, &longest);
 	while (!has_all(world, &world->a) || !has_all(world, &world->b)) {
@@ -167,7 +179,6 @@ static void set_offline(struct device *device, bool offline) {
 
 static void each_failing_allocation_costs_a_pause_and_nothing_more(void **state) {
 	struct world *world = *state;
-	unsigned long k = 0;
 
 	attach(world, &world->a);
 	attach(world, &world->b);
@@ -176,14 +187,14 @@ static void each_failing_allocation_costs_a_pause_and_nothing_more(void **state)
 		set_offline(&world->b, true);
 		commit(world, &world->b);
 		commit(world, &world->a);
-		allocation_fail_at(++k);
+		allocation_fail_at(++world->k);
 		set_offline(&world->b, false);
 		run_until_both_have_all(world);
-	} while (allocation_has_failed() && k < 5000);
+	} while (allocation_has_failed() && world->k < 5000);
 	allocation_fail_at(0);
 
-	print_message("%lu allocations were made to fail\n", k - 1);
-	assert_in_range(k, 100, 4999);
+	print_message("%lu allocations were made to fail\n", world->k - 1);
+	assert_in_range(world->k, 20, 4999);
 	assert_memory_equal(world->a.leader->told.upstream_chain_hash.bytes,
 	                    world->b.leader->told.upstream_chain_hash.bytes, sizeof(struct hash));
 	assert_int_equal(world->a.leader->told.refused_ordinal + world->b.leader->told.refused_ordinal, 0);
@@ -193,28 +204,25 @@ static void each_failing_allocation_costs_a_pause_and_nothing_more(void **state)
 
 static void each_failing_allocation_of_attaching_leaves_a_store_that_can_be_attached(void **state) {
 	struct world *world = *state;
-	unsigned long k = 0;
 	struct error error;
+	bool failed;
 
-	commit(world, &world->a);
+	attach(world, &world->b);
 	do {
-		allocation_fail_at(++k);
+		commit(world, &world->a);
+		allocation_fail_at(++world->k);
 		attach(world, &world->a);
-		while (!has_all(world, &world->a)) {
-			event_base_loop(world->base, EVLOOP_ONCE);
-			go_on(&world->a);
-		}
-		bool failed = allocation_has_failed();
+		run_until_both_have_all(world);
+		failed = allocation_has_failed();
 		allocation_fail_at(0);
 		assert_int_equal(upstream_set_backend(world->a.leader->upstream, NULL, &error), 0);
 		assert_false(world->a.leader->told.has_backend);
-		if (!failed)
-			break;
-	} while (k < 2000);
+	} while (failed && world->k < 5000);
 
-	print_message("%lu allocations were made to fail\n", k - 1);
-	assert_in_range(k, 10, 1999);
+	print_message("%lu allocations were made to fail\n", world->k - 1);
+	assert_in_range(world->k, 20, 4999);
 	expect_replay(&world->a);
+	expect_replay(&world->b);
 }
 
 #define STORY(name) cmocka_unit_test_setup_teardown(name, start, stop)

@@ -27,6 +27,7 @@ const struct command *const commands[] = {
 	&command_rebuild,
 	&command_dump,
 	&command_export,
+	&command_import,
 	&command_run,
 	NULL,
 };

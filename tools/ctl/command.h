@@ -78,6 +78,7 @@ extern const struct command command_verify;
 extern const struct command command_rebuild;
 extern const struct command command_dump;
 extern const struct command command_export;
+extern const struct command command_import;
 extern const struct command command_run;
 
 #endif

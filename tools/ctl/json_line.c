@@ -211,3 +211,29 @@ void json_line_finish(struct json_line *line) {
 	free(line->name);
 	line->name = NULL;
 }
+
+static bool is_named(const struct piece *key, const char *name) {
+	json_t *decoded = decode(key);
+	bool is = decoded && strcmp(json_string_value(decoded), name) == 0;
+
+	json_decref(decoded);
+	return is;
+}
+
+bool json_line_member(const char *line, size_t n, const char *name, const char **ret, size_t *ret_bytes) {
+	struct scan scan = { line, line + n, NULL, 0 };
+	struct piece key, value;
+
+	if (!take(&scan, '{'))
+		return false;
+	do {
+		if (!skip_value(&scan, &key) || *key.at != '"' || !take(&scan, ':') || !skip_value(&scan, &value))
+			return false;
+		if (is_named(&key, name)) {
+			*ret = value.at;
+			*ret_bytes = value.n;
+			return true;
+		}
+	} while (take(&scan, ','));
+	return false;
+}

@@ -8,6 +8,7 @@
  * whether they are right is the library's to say.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,5 +22,8 @@ struct json_line {
 /* 0, or -1 with a reason, in one line, in `ret_reason`. */
 int json_line_read(struct json_line *ret, const char *line, size_t n, char *ret_reason, size_t reason_bytes);
 void json_line_finish(struct json_line *line);
+
+/* The bytes of one member of an object; false if the line is no object or has no such member. */
+bool json_line_member(const char *line, size_t n, const char *name, const char **ret, size_t *ret_bytes);
 
 #endif

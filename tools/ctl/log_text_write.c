@@ -102,17 +102,18 @@ static void write_event(struct writing *writing, const struct event *event) {
 /* Does the row follow the one before it? */
 static int check_event(struct writing *writing, const struct event *event, struct error *error) {
 	char at[POSITION_TEXT_BYTES];
-	struct hash content, chain = writing->chain, local;
+	struct hash content, local;
+	int r = log_text_check_chain(&writing->chain, event, error);
 
+	if (r < 0)
+		return r;
 	hash_content(&content, event);
-	if (!event->entry.client_only)
-		hash_chain(&chain, &writing->chain, event->entry.at, &content);
 	hash_local(&local, &writing->local, event->entry.at, &content);
-	if (!hash_equal(&chain, &event->chain_hash) || !hash_equal(&local, &event->local_hash)) {
+	if (!hash_equal(&local, &event->local_hash)) {
 		position_print(at, event->entry.at);
-		return error_set(error, ERROR_CORRUPT, "the hash of %s in store %s is not that of its content", at, writing->store);
+		return error_set(error, ERROR_CORRUPT, "the local hash of %s in store %s is not that of its content", at,
+		                 writing->store);
 	}
-	writing->chain = chain;
 	writing->local = local;
 	return 0;
 }

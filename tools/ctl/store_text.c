@@ -10,7 +10,7 @@
 #include "report.h"
 
 static const char *offline_word(const struct lda_store *store) {
-	return !store->offline ? "no" : store->push_only ? "push-only" : "yes";
+	return store->offline ? "yes" : store->push_only ? "push-only" : "no";
 }
 
 json_t *json_backend(const struct lda_store *store) {
@@ -31,17 +31,14 @@ json_t *json_backend(const struct lda_store *store) {
 }
 
 void backend_text(char ret[BACKEND_TEXT_BYTES], const struct lda_store *store) {
-	size_t n = 0;
+	size_t n;
 
 	if (!store->has_backend) {
 		snprintf(ret, BACKEND_TEXT_BYTES, "none");
 		return;
 	}
-	if (store->offline)
-		n = (size_t)snprintf(ret, BACKEND_TEXT_BYTES, store->push_only ? "pushing is off, %s" : "offline",
-		                     store->backend_state);
-	else
-		n = (size_t)snprintf(ret, BACKEND_TEXT_BYTES, "%s", store->backend_state);
+	n = (size_t)snprintf(ret, BACKEND_TEXT_BYTES, "%s%s", store->push_only ? "pushing is off, " : "",
+	                     store->offline ? "offline" : store->backend_state);
 	if (store->backend_retry_ms > 0 && n < BACKEND_TEXT_BYTES)
 		n += (size_t)snprintf(ret + n, BACKEND_TEXT_BYTES - n, ", again in %.1f s", (double)store->backend_retry_ms / 1000);
 	if (store->backend_code != 0 && n < BACKEND_TEXT_BYTES)

@@ -9,17 +9,19 @@
 /* NOT_RUNNING is told of a leader that went away, too; then there is no status either. */
 static int sync_failed(const struct call *call, struct lda_connection *connection, int code) {
 	struct lda_stores *stores;
-	bool is_offline;
+	const char *why = "does not reach its backend";
 
 	if (code != LDS_NOT_RUNNING)
 		return admin_failed(connection, code);
 	code = lda_status(connection, call->words[0], &stores);
 	if (code < 0)
 		return admin_failed(connection, code);
-	is_offline = stores->n > 0 && stores->items[0].offline;
+	if (stores->n > 0 && stores->items[0].offline)
+		why = "is offline; 'leaderctl online' ends that";
+	else if (stores->n > 0 && stores->items[0].push_only)
+		why = "does not push; 'leaderctl online' ends that";
 	lda_stores_free(stores);
-	return report(STATUS_FAILURE, is_offline ? "store %s is offline; 'leaderctl online' ends that" :
-	                                           "store %s does not reach its backend", call->words[0]);
+	return report(STATUS_FAILURE, "store %s %s", call->words[0], why);
 }
 
 static int print_done(const struct call *call, struct lda_connection *connection) {

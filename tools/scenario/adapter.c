@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/must.h"
 #include "scenario.h"
 
 #define ADAPTER_DESCRIPTOR 3
@@ -112,7 +113,7 @@ static int read_some(struct adapter *adapter, struct error *error) {
 
 /* The answer lives in the arena until the next one. A problem is an error. */
 static int take_answer(struct adapter *adapter, const Leaderd__FromAdapter **ret, struct error *error) {
-	const Leaderd__FromAdapter *message;
+	const Leaderd__FromAdapter *message = NULL;
 	const uint8_t *payload;
 	size_t n;
 	int r;
@@ -127,6 +128,7 @@ static int take_answer(struct adapter *adapter, const Leaderd__FromAdapter **ret
 		r = backend_unpack_from_adapter(&adapter->arena, payload, n, &message, error);
 	if (r < 0)
 		return r;
+	must(message != NULL);
 	if (message->body_case == LEADERD__FROM_ADAPTER__BODY_PROBLEM)
 		return error_set(error, ERROR_IO, "%s", message->problem->text);
 	*ret = message;
@@ -136,7 +138,7 @@ static int take_answer(struct adapter *adapter, const Leaderd__FromAdapter **ret
 static int open_log(struct adapter *adapter, const char *url, struct error *error) {
 	Leaderd__ToAdapter message = LEADERD__TO_ADAPTER__INIT;
 	Leaderd__Open open = LEADERD__OPEN__INIT;
-	const Leaderd__FromAdapter *answer;
+	const Leaderd__FromAdapter *answer = NULL;
 	uint8_t new_lineage[BACKEND_LINEAGE_BYTES];
 	char client_id[CLIENT_ID_BYTES + 1] = { 0 };
 	int r;
@@ -175,7 +177,7 @@ static int pull_page(struct adapter *adapter, const Leaderd__BackendPoint *after
                      struct error *error) {
 	Leaderd__ToAdapter message = LEADERD__TO_ADAPTER__INIT;
 	Leaderd__Pull pull = LEADERD__PULL__INIT;
-	const Leaderd__FromAdapter *answer;
+	const Leaderd__FromAdapter *answer = NULL;
 	int r;
 
 	pull.number = ++adapter->number;
@@ -189,6 +191,7 @@ static int pull_page(struct adapter *adapter, const Leaderd__BackendPoint *after
 		r = take_answer(adapter, &answer, error);
 	if (r < 0)
 		return r;
+	must(answer != NULL);
 	if (answer->body_case != LEADERD__FROM_ADAPTER__BODY_PAGE)
 		return error_set(error, ERROR_PROTOCOL, "a pull was answered by message %d", (int)answer->body_case);
 	if (answer->page->diverged)

@@ -109,7 +109,7 @@ int backend_stop(struct scenario *scenario, struct error *error) {
 		return r;
 	adapter_end(&scenario->backend.adapter);
 	r = scenario->backend.kind == BACKEND_FILE ? rename_file(scenario, "backend", "backend.away", error)
-	                                                : server_stop(scenario->server, error);
+	                                           : server_stop(scenario->server, error);
 	scenario->backend.runs = r < 0;
 	return r;
 }
@@ -120,7 +120,7 @@ int backend_start(struct scenario *scenario, struct error *error) {
 	if (r < 0)
 		return r;
 	r = scenario->backend.kind == BACKEND_FILE ? rename_file(scenario, "backend.away", "backend", error)
-	                                                : server_start(scenario->server, error);
+	                                           : server_start(scenario->server, error);
 	scenario->backend.runs = r == 0;
 	return r;
 }

@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/must.h"
 #include "scenario.h"
 
 struct control *control_find(struct scenario *scenario, const char *name) {
@@ -60,6 +61,7 @@ static int take_reply(struct control *control, struct bytes *ret_reply, struct e
 		return error_set(error, r, "session %s %s", control->name,
 		                 r == ERROR_TIMEOUT ? "did not answer" : "ended before it answered");
 	}
+	must(reply.data != NULL);
 	reply.n = header.n;
 	reply.data[reply.n] = '\0';
 	if (header.code < 0)
@@ -120,9 +122,9 @@ int control_standing(struct control *control, struct session_standing *ret, stru
 	struct bytes reply = { 0 };
 	int r = control_ask(control, &reply, error, "standing"), connected = 0;
 
-	if (r >= 0 && sscanf((const char *)reply.data, "%d %llu %llu %llu %llu %llu %llu %llu", &connected,
-	                     &standing.pending, &standing.queued_bytes, &standing.generation, &at[0], &at[1], &at[2],
-	                     &at[3]) != 8)
+	if (r >= 0 &&
+	    sscanf((const char *)reply.data, "%d %llu %llu %llu %llu %llu %llu %llu", &connected, &standing.pending,
+	           &standing.queued_bytes, &standing.generation, &at[0], &at[1], &at[2], &at[3]) != 8)
 		r = error_set(error, ERROR_PROTOCOL, "session %s said \"%s\"", control->name, (const char *)reply.data);
 	bytes_finish(&reply);
 	if (r < 0)

@@ -12,7 +12,7 @@
 
 struct expectation {
 	struct scenario *scenario;
-	struct device *device; /* or: */
+	struct device *device;   /* or: */
 	struct control *control; /* or, both NULL: the backend */
 	bool end_only;
 	struct chain expected, found;

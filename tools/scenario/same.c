@@ -85,7 +85,7 @@ static int confirmed_holds(void *data, struct error *error) {
 	struct comparison *comparison = data;
 	struct scenario *scenario = comparison->scenario;
 	struct hash in_backend, in_device;
-	struct position head;
+	struct position head = { 0 };
 	int r = backend_chain(scenario, &comparison->expected, &in_backend, error);
 
 	if (r == 0)

@@ -34,6 +34,7 @@
 #define SETTLE_MS 10000
 #define REPLY_MS 15000 /* a session process, or an adapter, that does not answer is broken */
 #define BACKEND_PATH_BYTES 256u
+#define SERVER_FOLDER_BYTES 256u
 #define ADAPTER_PATH_BYTES 4096u
 #define ERROR_SKIP (ERROR_LAST - 1) /* a program that the story needs is not installed */
 
@@ -57,8 +58,8 @@ struct control {
 struct server {
 	char kind[16];
 	char script[1024];
-	char folder[256];
-	pid_t keeper; /* removes the server when keeper_fd is closed */
+	char folder[SERVER_FOLDER_BYTES]; /* empty: none */
+	pid_t keeper;                     /* removes the server when keeper_fd is closed */
 	int keeper_fd;
 	bool stopped;
 	unsigned n_logs; /* made there so far */
@@ -87,7 +88,7 @@ struct scenario {
 	const char *scripts; /* folder of those that make servers; NULL: not given */
 	const char *kind;    /* of backend, instead of what the file says; NULL: as it says */
 	struct server *server;
-	const char *own;     /* this program */
+	const char *own; /* this program */
 	const char *file;
 	unsigned line;
 	bool verbose;

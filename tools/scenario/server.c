@@ -3,12 +3,13 @@
  * `postgres-server --help`). One server serves all the files of a run; each file
  * has a log of its own there.
  *
- * A keeper process waits for our end of a pipe to close, however that happens,
- * and takes the server away: nothing is left behind by a run that was killed.
+ * A keeper process makes the server, waits for our end of a pipe to close, however
+ * that happens, and takes the server away: a run that was killed leaves none behind.
  */
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -93,47 +94,83 @@ int server_start(struct server *server, struct error *error) {
 
 /* ---- the keeper -------------------------------------------------------------------------- */
 
-/* In a session of its own, so that what ends our process group does not end it. */
-static _Noreturn void become_keeper(const struct server *server, int pipe_end) {
-	char byte;
+/* What the keeper says once the server is made, or is not. */
+struct made {
+	char folder[SERVER_FOLDER_BYTES];
+	struct error error;
+};
 
-	setsid();
-	while (read(pipe_end, &byte, 1) < 0 && errno == EINTR)
-		;
-	execl(server->script, server->script, server->folder, "remove", (char *)NULL);
-	_exit(127);
+static int make(const struct server *server, struct made *ret) {
+	const char *const words[] = { server->script, "make", NULL };
+
+	*ret = (struct made){ 0 };
+	return run_script(words, ret->folder, sizeof(ret->folder), &ret->error);
 }
 
-static int start_keeper(struct server *server, struct error *error) {
-	int ends[2];
+/* In a session of its own, so that what ends our process group does not end it. It
+ * makes the server too: whoever dies meanwhile, it knows what there is to remove. */
+static _Noreturn void become_keeper(const struct server *server, int answer, int life) {
+	struct made made;
+	char byte;
+	int r;
 
-	if (pipe2(ends, O_CLOEXEC) < 0)
+	setsid();
+	r = make(server, &made);
+	if (write(answer, &made, sizeof(made)) != (ssize_t)sizeof(made))
+		fprintf(stderr, "leader-scenario: nobody waits for %s any more\n", made.folder);
+	close(answer);
+	while (read(life, &byte, 1) < 0 && errno == EINTR)
+		;
+	if (r == 0)
+		execl(server->script, server->script, made.folder, "remove", (char *)NULL);
+	_exit(r < 0);
+}
+
+static int start_keeper(struct server *server, int *ret_answer, struct error *error) {
+	int answer[2], life[2];
+
+	if (pipe2(answer, O_CLOEXEC) < 0)
 		return error_set(error, ERROR_IO, "pipe: %s", strerror(errno));
+	if (pipe2(life, O_CLOEXEC) < 0) {
+		error_set(error, ERROR_IO, "pipe: %s", strerror(errno));
+		close(answer[0]);
+		close(answer[1]);
+		return ERROR_IO;
+	}
 	server->keeper = fork();
 	if (server->keeper == 0) {
-		close(ends[1]);
-		become_keeper(server, ends[0]);
+		close(answer[0]);
+		close(life[1]);
+		signal(SIGPIPE, SIG_IGN);
+		become_keeper(server, answer[1], life[0]);
 	}
-	close(ends[0]);
-	if (server->keeper < 0) {
-		server->keeper = 0;
-		close(ends[1]);
-		return error_set(error, ERROR_IO, "cannot fork: %s", strerror(errno));
+	close(answer[1]);
+	close(life[0]);
+	server->keeper_fd = life[1];
+	*ret_answer = answer[0];
+	return server->keeper > 0 ? 0 : error_set(error, ERROR_IO, "cannot fork: %s", strerror(errno));
+}
+
+static int start(struct server *server, struct error *error) {
+	struct made made;
+	int answer = -1, r = start_keeper(server, &answer, error);
+
+	if (r == 0 && read(answer, &made, sizeof(made)) != (ssize_t)sizeof(made))
+		r = error_set(error, ERROR_IO, "the keeper of %s ended too early", server->script);
+	if (r == 0 && made.error.code != 0) {
+		*error = made.error;
+		r = made.error.code;
 	}
-	server->keeper_fd = ends[1];
-	return 0;
+	if (answer >= 0)
+		close(answer);
+	if (r < 0)
+		server_end(server);
+	else
+		memcpy(server->folder, made.folder, sizeof(server->folder));
+	return r;
 }
 
 /* ---- life -------------------------------------------------------------------------------- */
-
-static int make(struct server *server, struct error *error) {
-	const char *const words[] = { server->script, "make", NULL };
-	int r = run_script(words, server->folder, sizeof(server->folder), error);
-
-	if (r < 0)
-		server->folder[0] = '\0';
-	return r < 0 ? r : start_keeper(server, error);
-}
 
 int server_need(struct server *server, const char *scripts, const char *kind, struct error *error) {
 	if (server->folder[0] != '\0' && strcmp(server->kind, kind) != 0)
@@ -141,16 +178,17 @@ int server_need(struct server *server, const char *scripts, const char *kind, st
 	if (server->folder[0] != '\0')
 		return server_start(server, error); /* the story before may have stopped it */
 	if (scripts == NULL)
-		return error_set(error, ERROR_INVALID, "backend %s needs a server: say where its script is, by --servers", kind);
+		return error_set(error, ERROR_INVALID, "backend %s needs a server: say where its script is, by --servers",
+		                 kind);
 	snprintf(server->kind, sizeof(server->kind), "%s", kind);
 	snprintf(server->script, sizeof(server->script), "%s/%s-server", scripts, kind);
-	return make(server, error);
+	return start(server, error);
 }
 
 void server_end(struct server *server) {
-	if (server->keeper > 0) {
+	if (server->keeper_fd > 0)
 		close(server->keeper_fd);
+	if (server->keeper > 0)
 		waitpid(server->keeper, NULL, 0);
-	}
 	*server = (struct server){ 0 };
 }

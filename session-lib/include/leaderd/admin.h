@@ -19,9 +19,9 @@ extern "C" {
 struct lda_connection;
 
 struct lda_options {
-	uint32_t size;        /* sizeof(struct lda_options) */
-	const char *socket;   /* as in lds_options */
-	int timeout_ms;       /* <= 0: 10000 */
+	uint32_t size;      /* sizeof(struct lda_options) */
+	const char *socket; /* as in lds_options */
+	int timeout_ms;     /* <= 0: 10000 */
 };
 
 /* NOT_RUNNING, TIMEOUT, VERSION, PERMISSION. options may be NULL. */
@@ -37,28 +37,28 @@ LDS_EXPORT int lda_default_socket(char *ret_text, size_t bytes);
 
 struct lda_store {
 	const char *name;
-	const char *path;              /* its folder */
+	const char *path; /* its folder */
 	const char *schema_name;
 	uint32_t schema_version;
-	const char *client_id;         /* this device's identity in the store */
-	struct lds_position head;      /* of the log */
+	const char *client_id;    /* this device's identity in the store */
+	struct lds_position head; /* of the log */
 	struct lds_position backend_head;
 	uint64_t generation;
 	int has_backend;
-	const char *backend;           /* URL, or "" */
+	const char *backend; /* URL, or "" */
 	uint64_t events, pending, refused, voids;
 	uint32_t sessions;
-	const char *state;             /* of the leader's machine: "idle", "stopped", ... */
-	int trouble_code;              /* why it cannot write at present, or 0 */
-	const char *trouble;           /* the same in words, or "" */
-	uint64_t group_commits;        /* since the leader started */
-	const char *backend_state;     /* "off", "resting", "connecting", "pulling", "pushing", "following", "held",
+	const char *state;         /* of the leader's machine: "idle", "stopped", ... */
+	int trouble_code;          /* why it cannot write at present, or 0 */
+	const char *trouble;       /* the same in words, or "" */
+	uint64_t group_commits;    /* since the leader started */
+	const char *backend_state; /* "off", "resting", "connecting", "pulling", "pushing", "following", "held",
 	                                  "repairing", "adopting"; "" without a backend */
-	int offline, push_only;        /* as lda_offline left it */
-	int backend_code;              /* what is wrong with the backend, or 0 */
-	const char *backend_error;     /* the same in words, or ""; of a hold: what differs */
-	uint64_t backend_retry_ms;     /* until the leader tries again; 0: nothing is planned */
-	const char *lineage;           /* of the backend's log, hexadecimal; "" before the first contact */
+	int offline, push_only;    /* as lda_offline left it */
+	int backend_code;          /* what is wrong with the backend, or 0 */
+	const char *backend_error; /* the same in words, or ""; of a hold: what differs */
+	uint64_t backend_retry_ms; /* until the leader tries again; 0: nothing is planned */
+	const char *lineage;       /* of the backend's log, hexadecimal; "" before the first contact */
 	uint64_t epoch;
 };
 struct lda_stores {
@@ -105,6 +105,18 @@ LDS_EXPORT int lda_online(struct lda_connection *connection, const char *store);
  * REFUSED: the backend takes no pushes of this device. */
 LDS_EXPORT int lda_sync(struct lda_connection *connection, const char *store, int timeout_ms);
 
+/* ---- import ------------------------------------------------------------------ */
+
+/* Takes events of another log: whole units, in that log's order, at most 1024
+ * events a unit. Of each event id, name, version, args, unit, client_only,
+ * client_id, session_id and hlc are used, and kept. They are placed behind the head,
+ * so an empty store gives them the positions that they had; ids that the store knows
+ * are passed over; what does not apply is refused and kept with its reason. The
+ * outputs (may be NULL) count what is in the log now, and what was refused.
+ * CONFLICT: an id is known with other content; the units before it are taken. */
+LDS_EXPORT int lda_import(struct lda_connection *connection, const char *store, const struct lds_event *events,
+                          size_t n_events, uint64_t *ret_imported, uint64_t *ret_refused);
+
 /* ---- schemas ---------------------------------------------------------------- */
 
 /* Checks a schema text without any leader; ret_error gets "label:line: reason". */
@@ -123,42 +135,45 @@ struct lda_session_status {
 	struct lds_position acknowledged; /* newest event that it said it has taken in */
 	struct lds_position sent;
 	uint64_t generation;
-	uint32_t pending, suspended;      /* as of its newest acknowledgement */
+	uint32_t pending, suspended; /* as of its newest acknowledgement */
 	int read_only;
 };
 struct lda_sessions {
 	size_t n;
 	struct lda_session_status *items;
 };
-LDS_EXPORT int lda_sessions_list(struct lda_connection *connection, const char *store, struct lda_sessions **ret_sessions);
+LDS_EXPORT int lda_sessions_list(struct lda_connection *connection, const char *store,
+                                 struct lda_sessions **ret_sessions);
 LDS_EXPORT void lda_sessions_free(struct lda_sessions *sessions);
 
 struct lda_events {
 	size_t n;
-	struct lds_event *items;          /* oldest first */
+	struct lds_event *items; /* oldest first */
 };
 /* The newest `n_max` (at most 256) events of the leader's log, client-only included. */
-LDS_EXPORT int lda_chain(struct lda_connection *connection, const char *store, uint32_t n_max, struct lda_events **ret_events);
+LDS_EXPORT int lda_chain(struct lda_connection *connection, const char *store, uint32_t n_max,
+                         struct lda_events **ret_events);
 LDS_EXPORT void lda_events_free(struct lda_events *events);
 
 struct lda_refused {
 	struct lds_event event;
 	const char *reason;
-	uint64_t ordinal;                 /* grows with each refusal */
+	uint64_t ordinal; /* grows with each refusal */
 };
 struct lda_refusals {
 	size_t n;
 	struct lda_refused *items;
 };
-LDS_EXPORT int lda_refused_list(struct lda_connection *connection, const char *store, struct lda_refusals **ret_refusals);
+LDS_EXPORT int lda_refused_list(struct lda_connection *connection, const char *store,
+                                struct lda_refusals **ret_refusals);
 LDS_EXPORT void lda_refusals_free(struct lda_refusals *refusals);
 /* Drops refused events (their whole units); all != 0: every one. Their ids stay known. */
-LDS_EXPORT int lda_refused_drop(struct lda_connection *connection, const char *store, const struct lds_id *ids, size_t n_ids,
-                                int all);
+LDS_EXPORT int lda_refused_drop(struct lda_connection *connection, const char *store, const struct lds_id *ids,
+                                size_t n_ids, int all);
 /* Commits them again as new events with new ids, unit by unit, and drops the old ones.
  * REFUSED: one of them is refused again; it stays, those before it are done. */
-LDS_EXPORT int lda_refused_retry(struct lda_connection *connection, const char *store, const struct lds_id *ids, size_t n_ids,
-                                 int all);
+LDS_EXPORT int lda_refused_retry(struct lda_connection *connection, const char *store, const struct lds_id *ids,
+                                 size_t n_ids, int all);
 
 /* What became of an event. */
 enum lda_fate { LDA_FATE_UNKNOWN, LDA_FATE_DURABLE, LDA_FATE_CONFIRMED, LDA_FATE_REFUSED, LDA_FATE_DROPPED };

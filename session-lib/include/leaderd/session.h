@@ -42,23 +42,23 @@ extern "C" {
 #define LDS_REBASED 6 /* events_next: events behind a position that were read before are off */
 #define LDS_NEWER 7   /* open: the store's schema is newer than the app's */
 /* Failures */
-#define LDS_INVALID (-1)      /* misuse, malformed arguments, unknown event; nothing has happened */
+#define LDS_INVALID (-1) /* misuse, malformed arguments, unknown event; nothing has happened */
 #define LDS_NO_MEMORY (-2)
 #define LDS_IO (-3)
-#define LDS_FULL (-4)         /* a bound is reached, or the leader's disk is full; nothing has happened */
-#define LDS_REFUSED (-5)      /* the event's materializer refused it */
+#define LDS_FULL (-4)    /* a bound is reached, or the leader's disk is full; nothing has happened */
+#define LDS_REFUSED (-5) /* the event's materializer refused it */
 #define LDS_NOT_FOUND (-6)
-#define LDS_CONFLICT (-7)     /* exists already, other content, or another process holds it */
+#define LDS_CONFLICT (-7) /* exists already, other content, or another process holds it */
 #define LDS_CORRUPT (-8)
 #define LDS_PROTOCOL (-9)
-#define LDS_SCHEMA (-10)      /* the schema text breaks a rule: file, line and reason are in the text */
+#define LDS_SCHEMA (-10) /* the schema text breaks a rule: file, line and reason are in the text */
 #define LDS_TOO_LARGE (-11)
 #define LDS_NOT_RUNNING (-12) /* no leader listens there */
 #define LDS_TIMEOUT (-13)
-#define LDS_UNKNOWN (-14)     /* what became of the event is not known (yet); ask again by id */
-#define LDS_NO_BACKEND (-15)  /* the store has no backend that could confirm */
-#define LDS_HOLD (-16)        /* the store is on hold; its status says why */
-#define LDS_VERSION (-17)     /* the other side speaks a newer protocol or format */
+#define LDS_UNKNOWN (-14)    /* what became of the event is not known (yet); ask again by id */
+#define LDS_NO_BACKEND (-15) /* the store has no backend that could confirm */
+#define LDS_HOLD (-16)       /* the store is on hold; its status says why */
+#define LDS_VERSION (-17)    /* the other side speaks a newer protocol or format */
 #define LDS_PERMISSION (-18)
 #define LDS_BUSY (-19)
 
@@ -94,16 +94,16 @@ enum lds_stage { LDS_APPLIED, LDS_DURABLE, LDS_CONFIRMED };
 #define LDS_START_LEADER 0x2u /* start leaderd if none listens on the socket; safe with many starters */
 
 struct lds_options {
-	uint32_t size;             /* sizeof(struct lds_options) */
-	uint32_t flags;            /* LDS_READ_ONLY | LDS_START_LEADER */
-	const char *socket;        /* NULL: $LEADERD_SOCKET, else $XDG_RUNTIME_DIR/leaderd/socket */
-	const char *store;         /* [a-z0-9][a-z0-9._-]{0,63}; reverse domain names are advised */
-	const char *schema;        /* the app's schema text; NULL: the one in force, the store must exist */
-	const char *schema_label;  /* its name in messages; NULL: "schema" */
-	const char *session_id;    /* [A-Za-z0-9._-]{1,64}; NULL: a new one. A stable id keeps client-only
+	uint32_t size;            /* sizeof(struct lds_options) */
+	uint32_t flags;           /* LDS_READ_ONLY | LDS_START_LEADER */
+	const char *socket;       /* NULL: $LEADERD_SOCKET, else $XDG_RUNTIME_DIR/leaderd/socket */
+	const char *store;        /* [a-z0-9][a-z0-9._-]{0,63}; reverse domain names are advised */
+	const char *schema;       /* the app's schema text; NULL: the one in force, the store must exist */
+	const char *schema_label; /* its name in messages; NULL: "schema" */
+	const char *session_id;   /* [A-Za-z0-9._-]{1,64}; NULL: a new one. A stable id keeps client-only
 	                              state and undelivered refusals across restarts */
-	const char *leader_path;   /* with LDS_START_LEADER; NULL: "leaderd" on PATH */
-	int timeout_ms;            /* for connecting, the handshake and the image; <= 0: 10000 */
+	const char *leader_path;  /* with LDS_START_LEADER; NULL: "leaderd" on PATH */
+	int timeout_ms;           /* for connecting, the handshake and the image; <= 0: 10000 */
 };
 
 /* Connects, takes the state, and returns a session that the caller owns. The
@@ -148,8 +148,8 @@ LDS_EXPORT int lds_process(struct lds_session *session);
 
 struct lds_event_input {
 	const char *name;
-	uint32_t version;   /* 0: the newest of the schema text with which the session was opened */
-	const char *args;   /* a JSON object; kept byte for byte */
+	uint32_t version; /* 0: the newest of the schema text with which the session was opened */
+	const char *args; /* a JSON object; kept byte for byte */
 };
 
 /* Applies one event to the session's state, makes it pending and hands it to the
@@ -171,7 +171,8 @@ LDS_EXPORT int lds_commit_batch(struct lds_session *session, const struct lds_ev
  * reached `stage`. timeout_ms < 0: for ever. Lives through a lost leader.
  * Callbacks run. 0; LDS_REFUSED (with the reason as the last error); LDS_TIMEOUT;
  * LDS_NO_BACKEND (confirmed, without a backend); LDS_UNKNOWN (the leader knows no
- * such event); LDS_FULL, LDS_HOLD (the leader cannot write: still pending); LDS_HELD. */
+ * such event, or its disk failed: ask again when it is back); LDS_FULL, LDS_HOLD
+ * (the leader cannot write: still pending); LDS_HELD. */
 LDS_EXPORT int lds_wait(struct lds_session *session, const struct lds_id *id, enum lds_stage stage, int timeout_ms);
 
 /* ---- reading ---------------------------------------------------------------- */
@@ -182,12 +183,12 @@ struct lds_value {
 	enum lds_type type;
 	int64_t integer;
 	double real;
-	const char *text;    /* TEXT (NUL-terminated) and BLOB; borrowed until the next call on the rows */
-	size_t bytes;        /* of text or blob */
+	const char *text; /* TEXT (NUL-terminated) and BLOB; borrowed until the next call on the rows */
+	size_t bytes;     /* of text or blob */
 };
 
 struct lds_parameter {
-	const char *name;    /* with or without its ':'; NULL: by order */
+	const char *name; /* with or without its ':'; NULL: by order */
 	struct lds_value value;
 };
 
@@ -197,7 +198,8 @@ struct lds_parameter {
 LDS_EXPORT int lds_query(struct lds_session *session, const char *sql, const struct lds_parameter *parameters,
                          size_t n_parameters, struct lds_rows **ret_rows);
 LDS_EXPORT int lds_rows_columns(const struct lds_rows *rows);
-LDS_EXPORT const char *lds_rows_name(const struct lds_rows *rows, int column); /* borrowed until close; NULL: no such column */
+LDS_EXPORT const char *lds_rows_name(const struct lds_rows *rows,
+                                     int column);    /* borrowed until close; NULL: no such column */
 LDS_EXPORT int lds_rows_next(struct lds_rows *rows); /* LDS_ROW, 0 at the end, or a failure */
 LDS_EXPORT int lds_rows_value(const struct lds_rows *rows, int column, struct lds_value *ret_value);
 LDS_EXPORT void lds_rows_close(struct lds_rows *rows); /* accepts NULL */
@@ -233,7 +235,7 @@ struct lds_event {
 	struct lds_id id;
 	const char *name;
 	uint32_t version;
-	const char *args;             /* byte for byte as committed */
+	const char *args; /* byte for byte as committed */
 	size_t args_bytes;
 	struct lds_id unit;
 	uint32_t unit_index, unit_count;
@@ -242,17 +244,17 @@ struct lds_event {
 	const struct lds_position *origins; /* newest first, oldest last */
 	size_t n_origins;
 	int client_only;
-	int confirmed;                /* by the backend */
-	int pending;                  /* not yet in the leader's log */
+	int confirmed; /* by the backend */
+	int pending;   /* not yet in the leader's log */
 	const char *client_id, *session_id;
-	const char *hlc;              /* fixed-width text, sortable */
-	uint64_t time_ms;             /* Unix time of the commit */
+	const char *hlc;  /* fixed-width text, sortable */
+	uint64_t time_ms; /* Unix time of the commit */
 };
 
 /* The notation, "e5'/e3'": LDS_NOTATION_* add parts; node may be NULL. Returns
  * the length without the NUL; at most `bytes` are written, NUL included. */
 #define LDS_NOTATION_GENERATION 0x1u
-#define LDS_NOTATION_NAME 0x2u        /* {name} as context */
+#define LDS_NOTATION_NAME 0x2u /* {name} as context */
 #define LDS_NOTATION_NO_ORIGINS 0x4u
 LDS_EXPORT size_t lds_event_notation(char *ret_text, size_t bytes, const struct lds_event *event, const char *node,
                                      unsigned flags);
@@ -270,18 +272,18 @@ LDS_EXPORT void lds_on_schema(struct lds_session *session, lds_schema_callback c
 enum lds_connection { LDS_DISCONNECTED, LDS_CONNECTING, LDS_CONNECTED };
 
 struct lds_status {
-	uint32_t size;                 /* in: sizeof(struct lds_status) */
+	uint32_t size; /* in: sizeof(struct lds_status) */
 	enum lds_connection connection;
 	struct lds_position local_head;   /* newest event of this session's view */
 	struct lds_position leader_head;  /* newest event taken from the leader */
 	struct lds_position backend_head; /* newest event that the backend confirmed */
 	uint64_t generation;
 	int has_backend;
-	uint64_t pending, suspended;   /* events of this session not yet in the leader's log; without effect */
-	uint64_t queued_bytes;         /* waiting for the socket */
+	uint64_t pending, suspended; /* events of this session not yet in the leader's log; without effect */
+	uint64_t queued_bytes;       /* waiting for the socket */
 	uint32_t schema_version;
-	int trouble_code;              /* why the leader cannot write at present (LDS_FULL, LDS_HOLD, ...), or 0 */
-	const char *trouble;           /* the same in words; borrowed until the next call */
+	int trouble_code;    /* why the leader cannot write at present (LDS_FULL, LDS_HOLD, ...), or 0 */
+	const char *trouble; /* the same in words; borrowed until the next call */
 };
 LDS_EXPORT int lds_get_status(const struct lds_session *session, struct lds_status *ret_status);
 typedef void (*lds_status_callback)(struct lds_session *session, const struct lds_status *status, void *data);
@@ -289,19 +291,19 @@ LDS_EXPORT void lds_on_status(struct lds_session *session, lds_status_callback c
 
 /* ---- events of the log ------------------------------------------------------ */
 
-#define LDS_EVENTS_FOLLOW 0x1u       /* do not end at the head */
-#define LDS_EVENTS_REVERSE 0x2u      /* newest first */
-#define LDS_EVENTS_CLIENT_ONLY 0x4u  /* include client-only events */
-#define LDS_EVENTS_PENDING 0x8u      /* append this session's own pending events (not with FOLLOW or REVERSE) */
+#define LDS_EVENTS_FOLLOW 0x1u      /* do not end at the head */
+#define LDS_EVENTS_REVERSE 0x2u     /* newest first */
+#define LDS_EVENTS_CLIENT_ONLY 0x4u /* include client-only events */
+#define LDS_EVENTS_PENDING 0x8u     /* append this session's own pending events (not with FOLLOW or REVERSE) */
 
 struct lds_events_options {
 	uint32_t size;
 	uint32_t flags;
-	struct lds_position since;       /* exclusive; root: from the beginning */
+	struct lds_position since;        /* exclusive; root: from the beginning */
 	const struct lds_position *until; /* inclusive; NULL: up to the head */
-	const char *name;                /* NULL: every name */
-	const char *client_id;           /* NULL: every device */
-	uint64_t limit;                  /* events; 0: all */
+	const char *name;                 /* NULL: every name */
+	const char *client_id;            /* NULL: every device */
+	uint64_t limit;                   /* events; 0: all */
 };
 
 /* Opens a stream of the leader's log. options may be NULL. The caller closes it. */
