@@ -318,6 +318,19 @@ static void own_events_stay_in_order_across_staged_pages(void **state) {
 	assert_true(leader.staged.active);
 }
 
+static void an_empty_page_between_staged_ones_confirms_nothing(void **state) {
+	stands_at("e2", "e3");
+	assert_int_equal(more_pages((struct leader_input){ .more = true }, "x@e3", "a@e3"), 0);
+	answer(LEADER_STAGED, LEADER_DONE);
+	assert_int_equal(more_pages((struct leader_input){ .more = true }, "", ""), 0);
+	assert_int_equal(effects.n, 0);
+	takes("b@e4");
+	answer(LEADER_FLUSH, LEADER_DONE);
+	EXPECT(LEADER_COMMIT_LOG); /* and no upstream head */
+	answer(LEADER_LOGGED, LEADER_DONE);
+	assert_true(position_equal(leader.upstream_head, at("e2")));
+}
+
 static void staged_pages_that_could_not_be_written_are_dropped(void **state) {
 	stands_at("e2", "e3");
 	assert_int_equal(more_pages((struct leader_input){ .more = true }, "x@e3", "a@e3"), 0);
@@ -520,6 +533,7 @@ int main(void) {
 		STORY(a_page_that_differs_rebases_what_is_pending),
 		STORY(pages_that_differ_are_staged_and_make_one_rebase),
 		STORY(own_events_stay_in_order_across_staged_pages),
+		STORY(an_empty_page_between_staged_ones_confirms_nothing),
 		STORY(staged_pages_that_could_not_be_written_are_dropped),
 		STORY(another_history_is_adopted_from_the_common_ancestor_on),
 		STORY(a_rebase_that_fails_half_way_is_as_if_it_never_began),
