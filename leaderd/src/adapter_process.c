@@ -16,6 +16,8 @@
 
 #include "base/log.h"
 
+#define REAP_AGAIN_MS 10
+
 extern char **environ;
 
 /* ---- where it is ------------------------------------------------------------------ */
@@ -62,6 +64,8 @@ static void forget(struct adapter_process *process) {
 		*process->holder = NULL;
 	if (process->ended)
 		event_free(process->ended);
+	if (process->again)
+		event_free(process->again);
 	if (process->pidfd >= 0)
 		close(process->pidfd);
 	free(process);
@@ -88,8 +92,13 @@ static bool reap(struct adapter_process *process) {
 	return true;
 }
 
+/* The pidfd may tell of the end a moment before there is something to reap. */
 static void on_ended(evutil_socket_t fd, short what, void *data) {
-	reap(data);
+	const struct timeval a_moment = { .tv_usec = REAP_AGAIN_MS * 1000 };
+	struct adapter_process *process = data;
+
+	if (!reap(process))
+		event_add(process->again, &a_moment);
 }
 
 void adapter_process_end(struct adapter_process *process) {
@@ -177,8 +186,9 @@ static int watch(struct adapter_process *process, struct event_base *base) {
 	process->pidfd = pidfd_open(process->pid, 0);
 	if (process->pidfd < 0)
 		return errno;
+	process->again = evtimer_new(base, on_ended, process);
 	process->ended = event_new(base, process->pidfd, EV_READ, on_ended, process);
-	return process->ended && event_add(process->ended, NULL) == 0 ? 0 : ENOMEM;
+	return process->again && process->ended && event_add(process->ended, NULL) == 0 ? 0 : ENOMEM;
 }
 
 static bool too_many(const struct adapter_process_list *list) {

@@ -29,7 +29,7 @@ struct adapter_process {
 	struct adapter_process **holder; /* set to NULL when it was reaped */
 	pid_t pid;
 	int pidfd;
-	struct event *ended;
+	struct event *ended, *again;
 };
 
 LIST_HEAD(adapter_process_list, adapter_process);

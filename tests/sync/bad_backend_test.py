@@ -31,7 +31,8 @@ class BadBackend(devices.Story):
     def test_urls_that_no_adapter_could_take_are_refused_at_once(self):
         device = self.device("A", backends.File(self.folder))
         url = device.status()["backend"]["url"]
-        for wrong, status, words in (("nothing", 1, ["SCHEME"]), ("file:", 1, ["SCHEME"]), ("ftp://host/x", 4, ["leaderd-backend-ftp"]),
+        for wrong, status, words in (("nothing", 1, ["SCHEME"]), ("file:", 1, ["SCHEME"]),
+                                     ("ftp://host/x", 4, ["leaderd-backend-ftp"]),
                                      ("postgres://me:secret@host/x", 1, ["password"])):
             told = self.fails(device, status, words, "store", "backend", STORE, wrong)
             self.assertNotIn("secret", told)
@@ -65,8 +66,8 @@ class BadBackend(devices.Story):
             device.create(f"store-{url[0]}", self.schema)
             device.must("store", "backend", f"store-{url[0]}", url)
             device.must("commit", f"store-{url[0]}", "todoCreated", '{"id":"x","title":"t"}')
-            status = harness.until(lambda: (lambda one: one["backend"]["error"] and one)(device.store_status(f"store-{url[0]}")),
-                                   "an error")
+            harness.until(lambda: device.store_status(f"store-{url[0]}")["backend"]["error"], "an error")
+            status = device.store_status(f"store-{url[0]}")
             self.assertIn("127.0.0.1:1", status["backend"]["error"]["text"])
             self.assertEqual((status["backend"]["state"], status["pending"]), ("resting", 1))
             device.must("store", "backend", f"store-{url[0]}", backend.url() + f"?store={url[0]}")
@@ -143,7 +144,8 @@ class BadPages(devices.Story):
     def read_pages(self, story, *words):
         backend = backends.Script(self.folder, "")
         writer = self.device("A", backend)
-        writer.commit_lines([json.dumps({"name": "todoCreated", "args": {"id": f"{i}", "title": "one"}}) for i in range(20)])
+        writer.commit_lines([json.dumps({"name": "todoCreated", "args": {"id": f"{i}", "title": "one"}})
+                             for i in range(20)])
         writer.sync()
         backend.tell(story)
         reader = self.device("B", backend)

@@ -163,7 +163,8 @@ class Chaos:
         self.devices = [devices.Device(self.folder, f"d{i}").start() for i in range(N_DEVICES)]
         for device in self.devices:
             device.attach(self.backend, backends.SYNC / "chaos.sql")
-        self.writers = [Writer(self, device, f"{device.name}.{i}") for device in self.devices for i in range(N_SESSIONS)]
+        self.writers = [Writer(self, device, f"{device.name}.{i}")
+                        for device in self.devices for i in range(N_SESSIONS)]
         for writer in self.writers:
             writer.start()
 
@@ -256,8 +257,8 @@ class Chaos:
                 "generations": [device.status()["generation"] for device in self.devices]}
 
     def judge_order(self, log, name, what, device):
-        """Each session's events of a kind: in program order, none twice, none that was durable is missing, and of a life
-        that was killed the first ones."""
+        """Each session's events of a kind: in program order, none twice, none that was durable is missing,
+        and of a life that was killed the first ones."""
         found = collections.defaultdict(list)
         ids = set()
         for event in log:
@@ -279,5 +280,5 @@ class Chaos:
     def judge_life(self, life, tried, n_durable, found):
         there = [number for number in tried if number in found]
         assert there == tried[:len(there)], f"{life.session_id}: {tried} became {there}"
-        assert len(there) >= n_durable, f"{life.session_id}: {n_durable} of {tried} were durable, only {there} are there"
+        assert len(there) >= n_durable, f"{life.session_id}: {n_durable} of {tried} were durable, and {there} there"
         assert life.was_killed or there == tried, f"{life.session_id} lives, and of {tried} there are only {there}"

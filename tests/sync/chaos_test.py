@@ -14,11 +14,12 @@ chance = harness.seed()
 
 class Chaos(unittest.TestCase):
     def soak(self, *words):
-        return subprocess.run([SOAK, *map(str, words)], stdout=subprocess.PIPE, encoding="utf-8", timeout=5 * harness.SECONDS,
-                              stderr=subprocess.PIPE)
+        return subprocess.run([SOAK, *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              encoding="utf-8", timeout=5 * harness.SECONDS)
 
     def rage(self, kind, seconds):
-        done = self.soak("chaos", "--minutes", seconds / 60, "--backend", kind, "--seed", chance.randrange(1 << 32), "--json")
+        seed = chance.randrange(1 << 32)
+        done = self.soak("chaos", "--minutes", seconds / 60, "--backend", kind, "--seed", seed, "--json")
         print(done.stdout, end="", flush=True)
         self.assertEqual(done.returncode, 0, done.stderr)
         report = json.loads(done.stdout)

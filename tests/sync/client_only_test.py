@@ -46,7 +46,8 @@ class ClientOnly(devices.Story):
         self.assertEqual((self.filters(a), self.filters(b)), (ours, theirs))
         self.assertEqual(len(a.chain()), 2 * N_EVENTS)
         for session in (writer, reader):
-            harness.until(lambda: session.value("SELECT count(*) FROM todo") == str(2 * N_EVENTS), "the rebase in a session")
+            harness.until(lambda: session.value("SELECT count(*) FROM todo") == str(2 * N_EVENTS),
+                          "the rebase in a session")
             self.assertEqual(session.value(f"{FILTER} WHERE session = '{writer.session_id}'"), ours[-1])
             self.assertEqual(session.value("SELECT count(*) FROM ui"), "1")
         self.assertTrue(backend.holds(SHARED))

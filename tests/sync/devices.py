@@ -36,7 +36,8 @@ class Device(harness.Leader):
         """A verb on the store that must succeed; with what it printed."""
         done = self.run(*words, text=text)
         if done.returncode != 0:
-            raise AssertionError(f"{self.name}: leaderctl {words} ended with {done.returncode}: {done.stderr}\n{self.told()}")
+            raise AssertionError(f"{self.name}: leaderctl {words} ended with {done.returncode}: {done.stderr}\n"
+                                 f"{self.told()}")
         return done.stdout
 
     def sync(self, seconds=harness.SECONDS):

@@ -13,7 +13,8 @@ N_CONFIRMED = harness.size("LEADERD_TEST_CONFIRMED", 2000)
 
 
 def todos(name, first, n):
-    return [json.dumps({"name": "todoCreated", "args": {"id": f"{name}{i}", "title": "t"}}) for i in range(first, first + n)]
+    return [json.dumps({"name": "todoCreated", "args": {"id": f"{name}{i}", "title": "t"}})
+            for i in range(first, first + n)]
 
 
 class Fork(devices.Story):
@@ -59,8 +60,8 @@ class Fork(devices.Story):
         b.must("store", "backend", STORE, "--adopt")
         self.converge([a, b, c])
 
-        everything = {f"a{i}" for i in range(60)} | {f"b{i}" for i in range(10)} | {f"c{i}" for i in range(21)} | {"unsynced"}
-        self.assertEqual(self.titles(c), everything)
+        everything = {f"{name}{i}" for name, n in (("a", 60), ("b", 10), ("c", 21)) for i in range(n)}
+        self.assertEqual(self.titles(c), everything | {"unsynced"})
         ids = [event["id"] for event in c.chain()]
         self.assertEqual(len(ids), len(set(ids)))
         self.assertLessEqual({event["id"] for event in before["A"]} | {unsynced}, set(ids))

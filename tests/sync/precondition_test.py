@@ -113,8 +113,8 @@ class Precondition(devices.Story):
         sessions = [harness.Session(device, STORE) for device in (a, b)]
         readers = [harness.Session(device, STORE) for device in (a, b)]
         committed = [], []
-        threads = [threading.Thread(target=self.spend, args=(session, [chance.randint(1, 100) for _ in range(N_WITHDRAWALS)],
-                                                             ids)) for session, ids in zip(sessions, committed)]
+        amounts = [[chance.randint(1, 100) for _ in range(N_WITHDRAWALS)] for _ in sessions]
+        threads = [threading.Thread(target=self.spend, args=each) for each in zip(sessions, amounts, committed)]
         for thread in threads:
             thread.start()
         n_looks = 0

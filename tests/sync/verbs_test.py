@@ -9,6 +9,8 @@ import devices
 import harness
 from devices import STORE
 
+N_IMPORTED = harness.size("LEADERD_TEST_IMPORT", 5000)
+
 
 class Verbs(devices.Story):
     def text(self, device, *words):
@@ -25,7 +27,8 @@ class Verbs(devices.Story):
 
         self.assertIn(backend.url(), self.text(device, "store", "backend", STORE, backend.url()))
         self.assertEqual(self.text(device, "sync", STORE), f"store {STORE} is in sync at e1\n")
-        self.assertEqual(device.ask("store", "backend", STORE, "none"), [{"store": STORE, "detached": True, "backend": None}])
+        self.assertEqual(device.ask("store", "backend", STORE, "none"),
+                         [{"store": STORE, "detached": True, "backend": None}])
         self.assertIsNone(device.status()["backend"])
         device.commit("todoCreated", id="y", title="t")
         self.assertEqual(device.ask("store", "backend", STORE, backend.url()),
@@ -35,8 +38,8 @@ class Verbs(devices.Story):
 
     def test_words_that_do_not_go_together_end_with_2(self):
         device = self.device("A", backends.File(self.folder))
-        for words in (["store", "backend", STORE], ["store", "backend", STORE, "--repair", "--adopt"],
-                      ["store", "backend", STORE, "none", "--repair"], ["export", STORE], ["import", STORE], ["offline"],
+        for words in (["store", "backend", STORE], ["store", "backend", STORE, "--repair", "--adopt"], ["offline"],
+                      ["store", "backend", STORE, "none", "--repair"], ["export", STORE], ["import", STORE],
                       ["sync", STORE, "--push-only"]):
             self.fails(device, 2, ["leaderctl"], *words)
 
@@ -92,8 +95,8 @@ class Verbs(devices.Story):
         backend = harness.until(tells_of_the_retry, "a back-off")
         self.assertEqual((backend["state"], backend["error"]["code"], backend["lag"]), ("resting", "not running", 1))
         for words in (["status"], ["heads", STORE], ["store", "show", STORE]):
-            told = harness.until(lambda: (lambda text: "again in" in text and text)(self.text(device, *words)), "the retry")
-            self.assertIn("127.0.0.1", told, words)
+            harness.until(lambda: "again in" in self.text(device, *words), f"the retry in {words}")
+            self.assertIn("127.0.0.1", self.text(device, *words), words)
 
     def test_sync_gives_up_in_time(self):
         device = self.device("A")
@@ -126,8 +129,8 @@ class Export(devices.Story):
 
     def events(self, device):
         """What an import must keep."""
-        return [{key: value for key, value in event.items() if key not in ("notation", "confirmed", "generation", "origins")}
-                for event in device.events(STORE)]
+        local = ("notation", "confirmed", "generation", "origins")
+        return [{key: value for key, value in event.items() if key not in local} for event in device.events(STORE)]
 
     def test_the_first_line_says_what_it_is(self):
         device = self.filled()
@@ -164,7 +167,8 @@ class Export(devices.Story):
         text = device.must("export", STORE, "-")
         done = target.must("import", STORE, "-", text=text)
         self.assertEqual(done, f"5 events of store {STORE}: 5 imported into {STORE}, 0 known already, 0 refused\n")
-        self.assertEqual([event["id"] for event in target.events(STORE)][1:], [event["id"] for event in device.events(STORE)])
+        self.assertEqual([event["id"] for event in target.events(STORE)][1:],
+                         [event["id"] for event in device.events(STORE)])
         self.assertEqual([event["position"] for event in target.events(STORE)], ["e1", "e2", "e3", "e3.1", "e4", "e5"])
         target.verify(STORE)
 
@@ -189,9 +193,9 @@ class Export(devices.Story):
         device = self.device("A")
         device.create(STORE, self.schema)
         device.commit_lines([json.dumps({"name": "todoCreated", "args": {"id": f"{i}", "title": "t" * 300}})
-                             for i in range(5000)], "--sessions", "2")
+                             for i in range(N_IMPORTED)], "--sessions", "2")
         target, _, report = self.imported(device, "B")
-        self.assertEqual(report["imported"], 5000)
+        self.assertEqual(report["imported"], N_IMPORTED)
         self.assertEqual(target.log_lines()[1], device.log_lines()[1])
 
     def test_an_existing_file_is_not_overwritten(self):
@@ -216,8 +220,9 @@ class Export(devices.Story):
         target = self.device("B")
         target.create(STORE, self.schema)
         header, *lines = self.filled().must("export", STORE, "-").split("\n")[:-1]
-        for text, words in (("", ["empty"]), ("x\n", [":1:", "JSON"]), ("{}\n", [":1:"]), (header.replace('"format":1', '"format":9'),
-                            [":1:", "format 9"]), (lines[0], [":1:"]), (f"{header}\n{{}}\n", [":2:"]),
+        for text, words in (("", ["empty"]), ("x\n", [":1:", "JSON"]), ("{}\n", [":1:"]), (lines[0], [":1:"]),
+                            (header.replace('"format":1', '"format":9'), [":1:", "format 9"]),
+                            (f"{header}\n{{}}\n", [":2:"]),
                             (f"{header}\n{lines[0].replace('client', 'klient')}\n", [":2:"]),
                             (f"{header}\n{lines[0]}\n", ["unit"])):
             self.expect_status(target.run("import", STORE, "-", text=text), 1, *words)
@@ -225,8 +230,9 @@ class Export(devices.Story):
 
     def test_a_full_disk_leaves_no_half_export(self):
         device = self.filled()
-        done = subprocess.run([*device.command("export", STORE, "-")], stdout=open("/dev/full", "w"), stderr=subprocess.PIPE,
-                              encoding="utf-8")
+        with open("/dev/full", "w") as full:
+            done = subprocess.run(device.command("export", STORE, "-"), stdout=full, stderr=subprocess.PIPE,
+                                  encoding="utf-8")
         self.assertEqual(done.returncode, 1, done.stderr)
 
 
