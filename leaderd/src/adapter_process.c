@@ -80,9 +80,9 @@ static void tell_status(const struct adapter_process *process, int status) {
 		log_debug("adapter=%d ended", (int)process->pid);
 }
 
-static bool reap(struct adapter_process *process) {
+static bool reap(struct adapter_process *process, int options) {
 	int status = 0;
-	pid_t pid = waitpid(process->pid, &status, WNOHANG);
+	pid_t pid = waitpid(process->pid, &status, options);
 
 	if (pid == 0 || (pid < 0 && errno == EINTR))
 		return false;
@@ -97,7 +97,7 @@ static void on_ended(evutil_socket_t fd, short what, void *data) {
 	const struct timeval a_moment = { .tv_usec = REAP_AGAIN_MS * 1000 };
 	struct adapter_process *process = data;
 
-	if (!reap(process))
+	if (!reap(process, WNOHANG))
 		event_add(process->again, &a_moment);
 }
 
@@ -118,10 +118,11 @@ void adapter_processes_finish(struct adapter_process_list *list) {
 		adapter_process_end(process);
 	LIST_FOREACH_SAFE(process, list, link, next) {
 		struct pollfd ended = { .fd = process->pidfd, .events = POLLIN };
+		int n;
 
-		while (poll(&ended, 1, (int)ADAPTER_END_MS_MAX) < 0 && errno == EINTR)
+		while ((n = poll(&ended, 1, (int)ADAPTER_END_MS_MAX)) < 0 && errno == EINTR)
 			;
-		if (reap(process))
+		if (reap(process, n == 1 ? 0 : WNOHANG))
 			continue;
 		log_warning("adapter=%d does not end", (int)process->pid);
 		forget(process);

@@ -15,7 +15,7 @@
 #include "leaderd/session.h"
 #include "tests/socket/raw_daemon.h"
 
-#define WAIT_MS 20000
+#define WAIT_MS 60000
 #define STORE "notes"
 
 struct device {
