@@ -1,46 +1,11 @@
 /* Pull: one read transaction, so that a page and the head that it names agree. */
 
 #include <inttypes.h>
-#include <stdlib.h>
 
 #include "file/file.h"
+#include "runtime/collector.h"
 
 #define READ_EVENTS "SELECT global, data FROM event WHERE log = ?1 AND global > ?2 ORDER BY global"
-
-struct collector {
-	struct event **events;
-	size_t n, allocated;
-	size_t bytes;
-	size_t n_whole;  /* the whole units that make the page */
-	bool unit_ended; /* with the newest event */
-};
-
-static void collector_finish(struct collector *collector) {
-	for (size_t i = 0; i < collector->n; i++)
-		event_destroy(collector->events[i]);
-	free(collector->events);
-}
-
-static int collector_add(struct collector *collector, struct event *event, struct error *error) {
-	if (collector->n == collector->allocated) {
-		size_t allocated = collector->allocated == 0 ? 64 : 2 * collector->allocated;
-		struct event **events = realloc(collector->events, allocated * sizeof(struct event *));
-
-		if (events == NULL)
-			return error_no_memory(error);
-		collector->events = events;
-		collector->allocated = allocated;
-	}
-	collector->events[collector->n++] = event;
-	collector->bytes += adapter_event_bytes(event);
-	return 0;
-}
-
-/* What came too much is left for the next page. */
-static void collector_cut(struct collector *collector) {
-	while (collector->n > collector->n_whole)
-		event_destroy(collector->events[--collector->n]);
-}
 
 static int read_event(const struct file_backend *backend, sqlite3_stmt *statement, struct collector *collector,
                       uint64_t expected, struct error *error) {
@@ -54,12 +19,9 @@ static int read_event(const struct file_backend *backend, sqlite3_stmt *statemen
 		r = error_set(error, ERROR_CORRUPT, "e%" PRIu64 " is missing in %s", expected, backend->path);
 	else
 		r = collector_add(collector, event, error);
-	if (r < 0) {
+	if (r < 0)
 		event_destroy(event);
-		return r;
-	}
-	collector->unit_ended = event->entry.unit_index + 1 == event->entry.unit_count;
-	return 0;
+	return r;
 }
 
 /* Whole units within the bounds; the first one always. */
@@ -74,10 +36,9 @@ static int collect(const struct file_backend *backend, sqlite3_stmt *statement, 
 		r = read_event(backend, statement, collector, pull->after.global + collector->n + 1, error);
 		if (r < 0)
 			return r;
-		bool fits = collector->n <= pull->events_max && collector->bytes <= pull->bytes_max;
-		if (collector->unit_ended && (fits || collector->n_whole == 0))
-			collector->n_whole = collector->n;
-		full = collector->n_whole > 0 && (collector->n >= pull->events_max || collector->bytes >= pull->bytes_max);
+		if (collector->unit_ended)
+			collector_end_unit(collector);
+		full = collector_is_full(collector);
 	}
 	if (r < 0)
 		return r;
@@ -89,7 +50,7 @@ static int collect(const struct file_backend *backend, sqlite3_stmt *statement, 
 
 static int read_page(const struct file_backend *backend, const struct adapter_pull *pull, struct adapter_page *page,
                      struct error *error) {
-	struct collector collector = { 0 };
+	struct collector collector = { .pull = pull };
 	sqlite3_stmt *statement;
 	int r = database_prepare(backend, &statement, READ_EVENTS, error);
 
