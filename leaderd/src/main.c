@@ -32,9 +32,7 @@
 #include "leaderd/src/signals.h"
 #include "leaderd/src/socket_file.h"
 #include "proto/wire.h"
-
-/* tests/daemon/test-command compares it with what a new log says of itself. */
-#define LOG_FORMAT 1u
+#include "store/eventlog.h"
 
 struct program {
 	struct options options;
@@ -278,7 +276,7 @@ int main(int argc, char **argv) {
 		return end_of_text();
 	}
 	if (program.options.version) {
-		printf("leaderd %s (protocol %u, format %u)\n", LEADERD_VERSION, WIRE_PROTOCOL_VERSION, LOG_FORMAT);
+		printf("leaderd %s (protocol %u, format %d)\n", LEADERD_VERSION, WIRE_PROTOCOL_VERSION, EVENTLOG_FORMAT);
 		return end_of_text();
 	}
 	return program.options.check_config ? check_config(&program.options) : run(&program);

@@ -7,12 +7,13 @@
 #include "model/event.h"
 #include "model/notation.h"
 #include "proto/wire.h"
+#include "store/eventlog.h"
 
 #include <assert.h>
 
 static_assert(LDS_ID_TEXT_BYTES == EVENT_ID_TEXT_BYTES, "one text form of an id");
 static_assert(LDS_POSITION_TEXT_BYTES == POSITION_TEXT_BYTES, "one text form of a position");
-static_assert(WIRE_PROTOCOL_VERSION == 1, "lds_version names it");
+static_assert(WIRE_PROTOCOL_VERSION == 1 && EVENTLOG_FORMAT == 1, "lds_version names them");
 
 void lds_id_print(char ret_text[LDS_ID_TEXT_BYTES], const struct lds_id *id) {
 	struct event_id event_id;

@@ -20,6 +20,8 @@
 #include "base/error.h"
 #include "model/event.h"
 
+#define EVENTLOG_FORMAT 1 /* of the file, in its user_version; a newer one is refused */
+
 struct eventlog;
 
 struct eventlog_status {

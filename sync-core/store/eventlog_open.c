@@ -5,6 +5,7 @@
 
 #include "store/eventlog_internal.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,7 +75,7 @@ static int climb_to_1(sqlite3 *db, struct error *error) {
 }
 
 static int (*const ladder[])(sqlite3 *db, struct error *error) = { climb_to_1 };
-#define FORMAT ((int)(sizeof(ladder) / sizeof(ladder[0])))
+static_assert(sizeof(ladder) / sizeof(ladder[0]) == EVENTLOG_FORMAT, "one step of the ladder for each format");
 
 static int climb(sqlite3 *db, int format, struct error *error) {
 	char sql[96];
@@ -82,9 +83,9 @@ static int climb(sqlite3 *db, int format, struct error *error) {
 
 	if (r < 0)
 		return r;
-	while (r == 0 && format < FORMAT)
+	while (r == 0 && format < EVENTLOG_FORMAT)
 		r = ladder[format++](db, error);
-	sqlite3_snprintf(sizeof(sql), sql, "PRAGMA application_id = %d; PRAGMA user_version = %d", APPLICATION_ID, FORMAT);
+	sqlite3_snprintf(sizeof(sql), sql, "PRAGMA application_id = %d; PRAGMA user_version = %d", APPLICATION_ID, EVENTLOG_FORMAT);
 	if (r == 0)
 		r = database_execute(db, sql, error);
 	if (r == 0)
@@ -127,16 +128,16 @@ static int bring_to_format(struct eventlog *log, const struct eventlog_options *
 	} else if (application != APPLICATION_ID || format < 1) {
 		return error_set(error, ERROR_CORRUPT, "%.200s is no event log", options->path);
 	}
-	if (format > FORMAT)
+	if (format > EVENTLOG_FORMAT)
 		return error_set(error, ERROR_VERSION, "%.200s has format %lld, this program knows up to format %d",
-		                 options->path, format, FORMAT);
-	if (format == FORMAT)
+		                 options->path, format, EVENTLOG_FORMAT);
+	if (format == EVENTLOG_FORMAT)
 		return 0;
 	if (options->read_only)
 		return error_set(error, ERROR_VERSION,
 		                 "%.200s has format %lld and must be opened for writing once, "
 		                 "to become format %d",
-		                 options->path, format, FORMAT);
+		                 options->path, format, EVENTLOG_FORMAT);
 	return climb(log->db, (int)format, error);
 }
 
