@@ -44,7 +44,6 @@
 #define SESSION_PENDING_BYTES_MAX (64u * 1024u * 1024u) /* arguments of all pending events */
 #define SESSION_QUEUE_BYTES_MAX (8u * 1024u * 1024u) /* frames that wait for the socket */
 #define SESSION_PROCESS_FRAMES_MAX 64u       /* frames that one call of process handles */
-#define SESSION_PROCESS_REPLAY_MAX 100000u   /* replayed pending events of one step */
 #define SESSION_SUBSCRIPTIONS_MAX 256u       /* table and query subscriptions of one session */
 #define SESSION_IMAGE_BYTES_MAX (1024ull * 1024ull * 1024ull) /* SQLite's own limit for a deserialized database */
 #define RECONNECT_DELAY_MS_MIN 20u           /* the first pause before a session connects again */
